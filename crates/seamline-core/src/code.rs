@@ -1,0 +1,125 @@
+//! Finding codes: a finding is a documented constant, not a string made up on the spot.
+//! `docs/codes.md` describes each code of [`ALL`]; a test keeps the two the same.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::fmt;
+
+/// How much a finding can carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Strength {
+    /// Explains the file; says nothing about being fake.
+    Context,
+    /// Worth a look.
+    Hint,
+    /// The file, or whoever wrote it, says so; plain text can be forged.
+    Declares,
+    /// Cryptography or statistics say so (a trusted signature, a mark at p < 1e-9).
+    Proves,
+}
+
+/// What a finding speaks for, apart from how strongly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// Made or altered by a generator.
+    Spoof,
+    /// Captured by a device.
+    Bonafide,
+    /// Neither.
+    Neutral,
+}
+
+/// One documented kind of finding.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct FindingCode {
+    /// Stable name, `area.what`.
+    pub name: &'static str,
+    /// How much it can carry at most.
+    pub strength: Strength,
+    /// What it speaks for.
+    pub direction: Direction,
+    /// One sentence for people.
+    pub summary: &'static str,
+}
+
+impl FindingCode {
+    /// Looks a code up by its stable name.
+    pub fn by_name(name: &str) -> Option<&'static Self> {
+        ALL.iter().find(|c| c.name == name)
+    }
+}
+
+impl fmt::Debug for FindingCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+impl Serialize for FindingCode {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_str(self.name)
+    }
+}
+
+impl<'de> Deserialize<'de> for FindingCode {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(d)?;
+        Self::by_name(&name)
+            .copied()
+            .ok_or_else(|| serde::de::Error::custom(format!("unknown finding code {name}")))
+    }
+}
+
+macro_rules! codes {
+    ($($ident:ident = $name:literal, $strength:ident, $direction:ident, $summary:literal;)*) => {
+        $(
+            #[doc = $summary]
+            pub const $ident: FindingCode = FindingCode {
+                name: $name, strength: Strength::$strength, direction: Direction::$direction, summary: $summary,
+            };
+        )*
+        /// Every code there is, sorted by area.
+        pub const ALL: &[FindingCode] = &[$($ident),*];
+    };
+}
+
+codes! {
+    C2PA_AI_TRUSTED = "c2pa.ai_generated_trusted", Proves, Spoof, "A valid signature by a trusted signer states that the content was made by generative AI.";
+    C2PA_AI_UNTRUSTED = "c2pa.ai_generated_untrusted", Declares, Spoof, "A manifest whose integrity holds, by a signer not on the trust list, states that the content was made by generative AI.";
+    C2PA_AI_PART = "c2pa.ai_part", Declares, Spoof, "A manifest states that a part of the content was made or changed by generative AI.";
+    C2PA_CAPTURE_TRUSTED = "c2pa.captured_trusted", Proves, Bonafide, "A valid signature by a trusted signer states that the content was captured by a device.";
+    C2PA_CAPTURE_UNTRUSTED = "c2pa.captured_untrusted", Declares, Bonafide, "A manifest whose integrity holds, by a signer not on the trust list, states that the content was captured by a device.";
+    C2PA_PRESENT = "c2pa.present", Context, Neutral, "The file carries a C2PA manifest store; its issuer, claim generator and actions are listed.";
+    C2PA_INTEGRITY_FAILED = "c2pa.integrity_failed", Hint, Neutral, "The file was changed after signing, or its manifest is damaged: hashes or signature do not match.";
+    C2PA_EXPIRED = "c2pa.credential_expired", Context, Neutral, "The signing certificate's validity has ended; this says nothing about the content's integrity.";
+    C2PA_UNREADABLE = "c2pa.unreadable", Context, Neutral, "A C2PA manifest store is present but could not be parsed.";
+    C2PA_REMOTE = "c2pa.remote_manifest", Context, Neutral, "The file points to a manifest on a server; it was not requested, since nothing is fetched.";
+    XMP_DST_AI = "xmp.digital_source_ai", Declares, Spoof, "The IPTC DigitalSourceType says that the content was made or composed with generative AI.";
+    XMP_DST_CAPTURE = "xmp.digital_source_capture", Declares, Bonafide, "The IPTC DigitalSourceType says that the content was captured by a device.";
+    XMP_AI_FIELDS = "xmp.ai_fields", Declares, Spoof, "IPTC 2025.1 fields name an AI system or prompt.";
+    XMP_CREDIT_AI = "xmp.credit_ai", Declares, Spoof, "The credit line says that the content was made with AI.";
+    TC260_AIGC = "tc260.aigc_label", Declares, Spoof, "The file carries the AIGC label that Chinese rules (GB 45438-2025) demand of generated content.";
+    TC260_AIGC_SUSPECTED = "tc260.aigc_suspected", Hint, Spoof, "The file carries an AIGC label that says possibly or suspectedly generated.";
+    GEN_A1111 = "generator.a1111", Declares, Spoof, "Generation parameters in the form that Stable Diffusion web UI writes.";
+    GEN_COMFYUI = "generator.comfyui", Declares, Spoof, "A ComfyUI prompt or workflow graph.";
+    GEN_OTHER = "generator.other", Declares, Spoof, "Generation parameters of another image generator.";
+    CONTAINER_ENCODER = "container.encoder", Context, Neutral, "The container or its metadata names the software that wrote it.";
+    CONTAINER_TRUNCATED = "container.truncated", Context, Neutral, "The file ends before its declared length; the verdict covers what was there.";
+    CONTAINER_DAMAGED = "container.damaged", Context, Neutral, "Spans of the file could not be decoded.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_round_trip() {
+        for (i, code) in ALL.iter().enumerate() {
+            assert!(ALL[i + 1..].iter().all(|c| c.name != code.name), "{code:?} twice");
+            let json = serde_json::to_string(code).unwrap();
+            assert_eq!(serde_json::from_str::<FindingCode>(&json).unwrap(), *code);
+        }
+        assert!(serde_json::from_str::<FindingCode>("\"no.such\"").is_err());
+    }
+}

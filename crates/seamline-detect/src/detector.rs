@@ -1,0 +1,50 @@
+//! The contract between samplers and detectors.
+
+use crate::{ClipContext, DetectError, Sample};
+use seamline_core::{Aspect, DetectorId, EvidenceLog, Sha256Hash};
+
+/// Kinds of samples a detector accepts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SampleKind {
+    /// [`Sample::Face`].
+    Face,
+    /// [`Sample::Speech`].
+    Speech,
+}
+
+/// What a detector is; stated as data, so that a pipeline can plan without asking.
+#[derive(Clone, Debug)]
+pub struct DetectorSpec {
+    /// Its name.
+    pub id: DetectorId,
+    /// Its version.
+    pub version: String,
+    /// The question it answers.
+    pub aspect: Aspect,
+    /// What it is given.
+    pub accepts: SampleKind,
+    /// Most samples a batch.
+    pub max_batch: usize,
+    /// The hash of its weights.
+    pub model_sha256: Option<Sha256Hash>,
+}
+
+/// A detector; shared by all clips.
+pub trait Detector: Send + Sync {
+    /// What it is.
+    fn spec(&self) -> &DetectorSpec;
+    /// Begins a clip.
+    fn start(&self) -> Box<dyn DetectorRun + '_>;
+}
+
+/// A detector's state for one clip.
+///
+/// Contract: samples come in order of time within their track or stream; the same samples in the same order
+/// leave the same evidence. `finish` leaves at least one piece of evidence, an abstention with its reason
+/// where there was nothing to score.
+pub trait DetectorRun: Send {
+    /// Takes one sample. May keep it until a batch is full.
+    fn push(&mut self, sample: &Sample, log: &mut EvidenceLog) -> Result<(), DetectError>;
+    /// Scores what is left and says what the clip comes to.
+    fn finish(self: Box<Self>, context: &ClipContext, log: &mut EvidenceLog) -> Result<(), DetectError>;
+}

@@ -1,0 +1,212 @@
+//! A face detector of manipulation that is a manifest and its weights: face crops in, a score a crop out.
+
+use crate::aggregate::aggregate;
+use crate::detector::{Detector, DetectorRun, DetectorSpec, SampleKind};
+use crate::faces::quality;
+use crate::sample::{ClipContext, Sample, TrackSummary};
+use crate::voice_window::OperatingPoints;
+use crate::{DetectError, tensor};
+use seamline_core::{
+    Abstain, AbstainReason, Aspect, Calibrator, Evidence, EvidenceLog, Outcome, Quality, RgbFrame, Score,
+    Subject, TrackId,
+};
+use seamline_infer::{ImagePreprocess, Model, ModelError, OutputSpec, Preprocess, ScoreSpec};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Crops a batch.
+const BATCH: usize = 8;
+/// Faces turned further than this (see [`quality::yaw`]) are profiles: no crop detector here was trained on them.
+const MAX_YAW: f32 = 0.7;
+/// Aligned crops less sharp than this carry no trace of blending.
+const MIN_SHARPNESS: f32 = 8.0;
+
+/// The detector.
+pub struct FaceCropDetector {
+    spec: DetectorSpec,
+    model: Model,
+    image: ImagePreprocess,
+    output: OutputSpec,
+    score: ScoreSpec,
+    calibrator: Option<Arc<dyn Calibrator>>,
+    points: OperatingPoints,
+    batch: usize,
+}
+
+impl FaceCropDetector {
+    /// From a loaded model whose manifest has aspect `face` and `[preprocess.image]`.
+    pub fn new(
+        model: Model,
+        calibrator: Option<Arc<dyn Calibrator>>,
+        points: OperatingPoints,
+    ) -> Result<Self, ModelError> {
+        let m = model.manifest();
+        let fail = |message: &str| ModelError::Contract { id: m.id.to_string(), message: message.into() };
+        let Preprocess::Image(image) = m.preprocess.clone() else {
+            return Err(fail("a face detector needs [preprocess.image]"));
+        };
+        let (Some(output), Some(score), Some(aspect)) = (m.output.clone(), m.score, m.aspect) else {
+            return Err(fail("a detector needs aspect, [output] and [score]"));
+        };
+        let batch = if m.input.shape.first() == Some(&-1) { BATCH } else { 1 };
+        let spec = DetectorSpec {
+            id: m.id.clone(),
+            version: m.version.clone(),
+            aspect,
+            accepts: SampleKind::Face,
+            max_batch: batch,
+            model_sha256: Some(m.sha256()),
+        };
+        Ok(Self { spec, model, image, output, score, calibrator, points, batch })
+    }
+
+    /// The model's input for one crop of the model's size, for golden tests.
+    pub fn tensor(&self, crop: &RgbFrame) -> Vec<f32> {
+        let mut data = Vec::new();
+        tensor::push_image(crop, &self.image, &mut data);
+        data
+    }
+
+    /// Raw scores of crops of the model's size.
+    pub fn scores(&self, crops: &[RgbFrame]) -> Result<Vec<f64>, DetectError> {
+        let mut data = Vec::new();
+        for crop in crops {
+            tensor::push_image(crop, &self.image, &mut data);
+        }
+        let shape = tensor::image_shape(crops.len(), self.image.width, self.image.height, self.image.layout);
+        let outputs = self.model.run(&shape, &data)?;
+        tensor::select(self.spec.id.as_str(), &outputs, &self.output, crops.len())
+    }
+}
+
+impl Detector for FaceCropDetector {
+    fn spec(&self) -> &DetectorSpec {
+        &self.spec
+    }
+
+    fn start(&self) -> Box<dyn DetectorRun + '_> {
+        Box::new(Run { detector: self, pending: Vec::new(), tracks: BTreeMap::new() })
+    }
+}
+
+#[derive(Default)]
+struct TrackScores {
+    scores: Vec<f64>,
+    too_small: u32,
+    unfit: u32,
+}
+
+struct Run<'d> {
+    detector: &'d FaceCropDetector,
+    pending: Vec<(TrackId, RgbFrame)>,
+    tracks: BTreeMap<TrackId, TrackScores>,
+}
+
+impl Run<'_> {
+    fn flush(&mut self) -> Result<(), DetectError> {
+        for batch in std::mem::take(&mut self.pending).chunks(self.detector.batch) {
+            let crops: Vec<RgbFrame> = batch.iter().map(|b| b.1.clone()).collect();
+            let scores = self.detector.scores(&crops)?;
+            for ((track, _), score) in batch.iter().zip(scores) {
+                self.tracks.entry(*track).or_default().scores.push(score);
+            }
+        }
+        Ok(())
+    }
+
+    fn evidence(&self, subject: Subject, rollup: bool, outcome: Outcome, quality: Quality) -> Evidence {
+        let m = self.detector.model.manifest();
+        Evidence {
+            detector: m.id.clone(),
+            version: m.version.clone(),
+            model_sha256: Some(m.sha256()),
+            aspect: self.detector.spec.aspect,
+            families: m.families.clone(),
+            subject,
+            rollup,
+            outcome,
+            quality,
+        }
+    }
+
+    fn judge(&self, track: &TrackSummary, main: bool, log: &mut EvidenceLog) {
+        let subject = Subject::Track { track: track.track, span: track.span, face: track.best_face };
+        let empty = TrackScores::default();
+        let kept = self.tracks.get(&track.track).unwrap_or(&empty);
+        let mut quality = track.quality;
+        quality.samples = u32::try_from(kept.scores.len()).ok();
+        let abstain = |reason, detail| Outcome::Abstained(Abstain { reason, detail });
+        let value = aggregate(&kept.scores, self.detector.score.aggregate)
+            .and_then(|v| Score::new(v, self.detector.score.semantics).ok());
+        let Some(score) = value else {
+            let outcome = if kept.too_small > 0 && kept.unfit == 0 {
+                let px = track.quality.face_px.unwrap_or(0.0);
+                abstain(
+                    AbstainReason::FaceTooSmall,
+                    format!("face {px:.0} px, needs {:.0}", self.detector.image.min_face_px),
+                )
+            } else {
+                abstain(AbstainReason::OutsideValidatedConditions, "face in profile or blurred".into())
+            };
+            log.push(self.evidence(subject, main, outcome, quality));
+            return;
+        };
+        let llr = self.detector.calibrator.as_ref().and_then(|c| c.llr(score, &quality));
+        let outcome = Outcome::Scored {
+            score,
+            llr,
+            supports_spoof_at: self.detector.points.supports_spoof_at,
+            supports_bonafide_at: self.detector.points.supports_bonafide_at,
+        };
+        log.push(self.evidence(subject.clone(), main, outcome, quality));
+        if llr.is_none() && main {
+            let reason = match self.detector.calibrator {
+                None => AbstainReason::Uncalibrated,
+                Some(_) => AbstainReason::OutsideCalibratedRange,
+            };
+            log.push(self.evidence(subject, true, abstain(reason, String::new()), Quality::default()));
+        }
+    }
+}
+
+impl DetectorRun for Run<'_> {
+    fn push(&mut self, sample: &Sample, _log: &mut EvidenceLog) -> Result<(), DetectError> {
+        let Sample::Face(face) = sample else { return Ok(()) };
+        let state = self.tracks.entry(face.track).or_default();
+        if face.face.long_side() < self.detector.image.min_face_px {
+            state.too_small += 1;
+            return Ok(());
+        }
+        if quality::yaw(&face.landmarks).abs() > MAX_YAW || face.sharpness < MIN_SHARPNESS {
+            state.unfit += 1;
+            return Ok(());
+        }
+        self.pending.push((face.track, tensor::model_crop(&face.picture, &face.face, &self.detector.image)));
+        if self.pending.len() >= self.detector.batch { self.flush() } else { Ok(()) }
+    }
+
+    fn finish(mut self: Box<Self>, context: &ClipContext, log: &mut EvidenceLog) -> Result<(), DetectError> {
+        self.flush()?;
+        let main = context.main_track().map(|t| t.track);
+        if main.is_none() {
+            let (reason, detail) = match (context.pictures, context.largest_face_px > 0.0) {
+                (0, _) => (AbstainReason::NoPicture, String::new()),
+                (_, true) => {
+                    (AbstainReason::FaceTooSmall, format!("largest face {:.0} px", context.largest_face_px))
+                }
+                (n, false) => (AbstainReason::NoFace, format!("{n} pictures looked at")),
+            };
+            let outcome = Outcome::Abstained(Abstain { reason, detail });
+            log.push(self.evidence(Subject::Clip, true, outcome, Quality::default()));
+        }
+        for track in &context.tracks {
+            self.judge(track, Some(track.track) == main, log);
+        }
+        Ok(())
+    }
+}
+
+/// Whether a manifest describes a detector of face manipulation.
+pub fn accepts(manifest: &seamline_infer::Manifest) -> bool {
+    manifest.aspect == Some(Aspect::Face) && matches!(manifest.preprocess, Preprocess::Image(_))
+}

@@ -1,0 +1,221 @@
+//! Pictures: which are looked at, where shots and faces are, and the face samples that detectors get.
+
+use crate::DetectError;
+use crate::aggregate::median;
+use crate::faces::{FaceDetector, align, quality, track::Tracker};
+use crate::sample::{FaceSample, Picture, Sample, TrackSummary};
+use crate::shots::ShotDetector;
+use seamline_core::{MediaTime, PixelBox, Quality, Span, Subject, TrackId, VideoFrame};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// How densely pictures are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FramePolicy {
+    /// Distance between pictures while faces are seen.
+    pub with_faces: MediaTime,
+    /// Distance while none were seen in the last picture of this shot.
+    pub without_faces: MediaTime,
+}
+
+impl FramePolicy {
+    /// About two pictures a second while faces are seen, one otherwise.
+    pub const FAST: Self =
+        Self { with_faces: MediaTime::from_millis(500), without_faces: MediaTime::from_millis(1_000) };
+    /// About five a second throughout.
+    pub const THOROUGH: Self =
+        Self { with_faces: MediaTime::from_millis(200), without_faces: MediaTime::from_millis(200) };
+
+    /// In words, for the report.
+    pub fn describe(&self) -> String {
+        let ms = |t: MediaTime| t.as_micros() / 1_000;
+        format!(
+            "a picture every {} ms while faces are seen, every {} ms otherwise, and at each cut",
+            ms(self.with_faces),
+            ms(self.without_faces)
+        )
+    }
+}
+
+/// Faces smaller than this are not followed: no model here can use them.
+const MIN_FOLLOWED_PX: f32 = 24.0;
+/// Per-track values kept for medians.
+const MAX_KEPT: usize = 10_000;
+
+struct TrackState {
+    span: Span,
+    sightings: u32,
+    weight: f64,
+    sizes: Vec<f32>,
+    sharpness: Vec<f32>,
+    yaws: Vec<f32>,
+    best: Option<(f32, PixelBox, seamline_core::RgbFrame, MediaTime)>,
+}
+
+/// Samples pictures of one clip.
+pub struct PictureSampler<'a> {
+    detector: &'a FaceDetector,
+    policy: FramePolicy,
+    max_tracks: u32,
+    shots: ShotDetector,
+    tracker: Tracker,
+    tracks: BTreeMap<TrackId, TrackState>,
+    next: Option<MediaTime>,
+    pictures: u64,
+    not_kept: u64,
+    largest: f32,
+    cuts: Vec<MediaTime>,
+}
+
+/// What the sampler leaves at the end.
+pub struct PictureSummary {
+    /// Pictures looked at.
+    pub pictures: u64,
+    /// Tracks, by number.
+    pub tracks: Vec<TrackSummary>,
+    /// Tracks over the limit.
+    pub tracks_not_kept: u64,
+    /// Longer side of the largest face.
+    pub largest_face_px: f32,
+    /// Where shots begin, at most 1,000.
+    pub cuts: Vec<MediaTime>,
+    /// One thumbnail a track.
+    pub thumbnails: Vec<Picture>,
+}
+
+impl<'a> PictureSampler<'a> {
+    /// A sampler for one clip.
+    pub fn new(detector: &'a FaceDetector, policy: FramePolicy, max_tracks: u32) -> Self {
+        Self {
+            detector,
+            policy,
+            max_tracks,
+            shots: ShotDetector::default(),
+            tracker: Tracker::default(),
+            tracks: BTreeMap::new(),
+            next: None,
+            pictures: 0,
+            not_kept: 0,
+            largest: 0.0,
+            cuts: Vec::new(),
+        }
+    }
+
+    /// Takes one decoded picture; face samples go to `sink`.
+    pub fn push(
+        &mut self,
+        frame: &VideoFrame,
+        sink: &mut dyn FnMut(Sample) -> Result<(), DetectError>,
+    ) -> Result<(), DetectError> {
+        let cut = self.shots.push(frame.time, &frame.luma);
+        if cut {
+            self.tracker.cut();
+            if self.cuts.len() < 1_000 {
+                self.cuts.push(frame.time);
+            }
+        }
+        let due = cut || self.next.is_none_or(|next| frame.time >= next);
+        // A damaged picture shows concealment, not the scene: wait for the next whole one.
+        if !due || frame.damaged {
+            return Ok(());
+        }
+        self.pictures += 1;
+        let mut faces = self.detector.detect(frame.pixels.as_ref(), frame.width, frame.height)?;
+        self.largest = faces.iter().map(|f| f.face.long_side()).fold(self.largest, f32::max);
+        faces.retain(|f| f.face.long_side() >= MIN_FOLLOWED_PX);
+        let pause = if faces.is_empty() { self.policy.without_faces } else { self.policy.with_faces };
+        // The grid is kept from the picture that was due, so that sparse pictures do not drift.
+        let base = match self.next {
+            Some(next) if !cut && frame.time.minus(next) < pause => next,
+            _ => frame.time,
+        };
+        self.next = Some(base.plus(pause));
+        if faces.is_empty() {
+            return Ok(());
+        }
+        let numbers = self.tracker.update(frame.time, &faces);
+        let picture = Arc::new(frame.pixels.rgb(frame.width, frame.height)?);
+        for (face, track) in faces.iter().zip(numbers) {
+            if !self.tracks.contains_key(&track) && self.tracks.len() >= self.max_tracks as usize {
+                self.not_kept += 1;
+                continue;
+            }
+            let crop = align::aligned(&picture, &face.landmarks);
+            let sharpness = crop.as_ref().map_or(0.0, quality::sharpness);
+            let state = self.tracks.entry(track).or_insert_with(|| TrackState {
+                span: Span::new(frame.time, frame.time),
+                sightings: 0,
+                weight: 0.0,
+                sizes: Vec::new(),
+                sharpness: Vec::new(),
+                yaws: Vec::new(),
+                best: None,
+            });
+            let size = face.face.long_side();
+            let yaw = quality::yaw(&face.landmarks);
+            state.span = state.span.union(&Span::new(frame.time, frame.time));
+            state.sightings += 1;
+            state.weight += f64::from(size);
+            if state.sizes.len() < MAX_KEPT {
+                state.sizes.push(size);
+                state.sharpness.push(sharpness);
+                state.yaws.push(yaw);
+            }
+            let merit = size * (1.0 - yaw.abs());
+            if let Some(crop) = crop
+                && state.best.as_ref().is_none_or(|b| merit > b.0)
+            {
+                state.best = Some((merit, face.face, crop, frame.time));
+            }
+            sink(Sample::Face(FaceSample {
+                track,
+                time: frame.time,
+                face: face.face,
+                landmarks: face.landmarks,
+                sharpness,
+                picture: picture.clone(),
+            }))?;
+        }
+        Ok(())
+    }
+
+    /// The end of the clip.
+    pub fn finish(self) -> PictureSummary {
+        let mut tracks = Vec::new();
+        let mut thumbnails = Vec::new();
+        for (track, state) in self.tracks {
+            let quality = Quality {
+                face_px: median(&state.sizes),
+                sharpness: median(&state.sharpness),
+                yaw: median(&state.yaws),
+                samples: Some(state.sightings),
+                ..Quality::default()
+            };
+            let best_face = state.best.as_ref().map_or(PixelBox { x: 0.0, y: 0.0, w: 0.0, h: 0.0 }, |b| b.1);
+            if let Some((_, face, crop, time)) = state.best {
+                thumbnails.push(Picture {
+                    kind: "face",
+                    subject: Subject::Track { track, span: state.span, face },
+                    caption: format!("face {} at {time}", track.0),
+                    frame: crop,
+                });
+            }
+            tracks.push(TrackSummary {
+                track,
+                span: state.span,
+                best_face,
+                sightings: state.sightings,
+                quality,
+                weight: state.weight,
+            });
+        }
+        PictureSummary {
+            pictures: self.pictures,
+            tracks,
+            tracks_not_kept: self.not_kept,
+            largest_face_px: self.largest,
+            cuts: self.cuts,
+            thumbnails,
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! What samplers hand to detectors.
+
+use crate::faces::Landmarks;
+use seamline_core::{MediaTime, PixelBox, Quality, RgbFrame, Span, StreamIndex, Subject, TrackId};
+use std::sync::Arc;
+
+/// One face in one picture.
+#[derive(Clone, Debug)]
+pub struct FaceSample {
+    /// The track it belongs to.
+    pub track: TrackId,
+    /// When.
+    pub time: MediaTime,
+    /// Where, in display pixels.
+    pub face: PixelBox,
+    /// Eyes, nose and mouth.
+    pub landmarks: Landmarks,
+    /// Variance of the Laplacian of the aligned crop (see [`Quality::sharpness`]).
+    pub sharpness: f32,
+    /// The whole picture at display size.
+    pub picture: Arc<RgbFrame>,
+}
+
+/// One window of speech.
+#[derive(Clone, Debug)]
+pub struct SpeechWindow {
+    /// Which audio stream.
+    pub stream: StreamIndex,
+    /// The run of speech it lies in, from 0.
+    pub segment: u32,
+    /// When.
+    pub span: Span,
+    /// 16 kHz mono.
+    pub samples: Arc<[f32]>,
+}
+
+/// A sample of either kind.
+#[derive(Clone, Debug)]
+pub enum Sample {
+    /// A face.
+    Face(FaceSample),
+    /// Speech.
+    Speech(SpeechWindow),
+}
+
+/// A face track when it is over.
+#[derive(Clone, Debug)]
+pub struct TrackSummary {
+    /// Its number.
+    pub track: TrackId,
+    /// From first to last sighting.
+    pub span: Span,
+    /// Where it was in its best picture.
+    pub best_face: PixelBox,
+    /// How many pictures it was seen in.
+    pub sightings: u32,
+    /// Median size, sharpness and yaw.
+    pub quality: Quality,
+    /// Sum over sightings of the face's longer side: the track with the largest is the main one.
+    pub weight: f64,
+}
+
+/// Speech of one audio stream.
+#[derive(Clone, Debug)]
+pub struct StreamSpeech {
+    /// Which.
+    pub stream: StreamIndex,
+    /// Length of the sound.
+    pub sound: MediaTime,
+    /// Runs of speech, at most [`crate::speech::MAX_SEGMENTS`] listed.
+    pub segments: Vec<Span>,
+    /// All speech together, in seconds, also beyond the list.
+    pub speech_secs: f32,
+    /// Bandwidth, signal-to-noise ratio, clipping.
+    pub quality: Quality,
+}
+
+/// What is known of the clip once all of it was sampled.
+#[derive(Clone, Debug, Default)]
+pub struct ClipContext {
+    /// Pictures that were looked at.
+    pub pictures: u64,
+    /// Face tracks, by number.
+    pub tracks: Vec<TrackSummary>,
+    /// Tracks beyond the limit, which were not judged.
+    pub tracks_not_kept: u64,
+    /// Largest face seen, also on tracks that are too small: longer side in display pixels.
+    pub largest_face_px: f32,
+    /// Audio streams that were decoded.
+    pub speech: Vec<StreamSpeech>,
+}
+
+impl ClipContext {
+    /// The track that a verdict about the clip rests on: largest and longest on screen.
+    pub fn main_track(&self) -> Option<&TrackSummary> {
+        self.tracks.iter().max_by(|a, b| a.weight.total_cmp(&b.weight).then(b.track.cmp(&a.track)))
+    }
+}
+
+/// A picture for a report, not yet encoded.
+#[derive(Clone, Debug)]
+pub struct Picture {
+    /// `face`, `frame`, `spectrogram`.
+    pub kind: &'static str,
+    /// What it shows.
+    pub subject: Subject,
+    /// One line under it.
+    pub caption: String,
+    /// The pixels.
+    pub frame: RgbFrame,
+}

@@ -1,0 +1,276 @@
+//! One clip inside a worker: one decoder, one thread for pictures, one for sound, bounded channels between.
+//!
+//! The number of threads is fixed, every channel keeps its order, and detectors finish in the order of their
+//! ids, so that the same clip leaves the same evidence however busy the machine is.
+
+use crate::engine::Engine;
+use crate::options::{Profile, ScanOptions, gap_code};
+use crossbeam_channel::{Receiver, Sender, bounded};
+use seamline_core::{
+    Aspect, AudioBlock, DetectorId, Evidence, EvidenceLog, Gap, MediaError, MediaTime, MediaUnit, Outcome,
+    Quality, Span, Stage, StreamIndex, StreamInfo, Subject, VideoFrame,
+};
+use seamline_detect::pictures::{PictureSampler, PictureSummary};
+use seamline_detect::speech::SpeechSampler;
+use seamline_detect::{ClipContext, DetectError, DetectorRun, Picture, Sample, SampleKind, StreamSpeech};
+use seamline_media::DecodeOptions;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{Seek, SeekFrom};
+
+/// Decoded pictures in flight: at 8K a picture is 50 MB.
+const FRAMES_IN_FLIGHT: usize = 4;
+/// Seconds of sound in flight.
+const BLOCKS_IN_FLIGHT: usize = 16;
+
+/// What an analysis says while it runs.
+pub enum Note {
+    /// What the container holds, and how it is decoded.
+    Streams(Vec<StreamInfo>, String),
+    /// How far it is: 0 to 1, or 0 where the length is unknown.
+    Progress(Stage, f32),
+    /// A span that could not be decoded.
+    Gap(Gap),
+    /// A statement.
+    Evidence(Evidence),
+    /// A picture for reports.
+    Picture(Picture),
+}
+
+/// Judges one clip. Everything it has to say goes to `say`; it does not fail: failures are evidence.
+pub fn analyse(file: File, engine: &Engine, options: &ScanOptions, draw: bool, say: &mut dyn FnMut(Note)) {
+    say(Note::Progress(Stage::Provenance, 0.0));
+    match file.try_clone() {
+        Ok(mut copy) => {
+            for evidence in seamline_provenance::inspect(&mut copy, &options.limits) {
+                say(Note::Evidence(evidence));
+            }
+            let _ = copy.seek(SeekFrom::Start(0)); // the decoder seeks for itself and reports a failure
+        }
+        Err(e) => say(Note::Evidence(failure("media", Stage::Provenance, e.to_string()))),
+    }
+    say(Note::Progress(Stage::Probe, 0.0));
+    let decode = DecodeOptions { skip_non_reference: options.profile == Profile::Fast };
+    let mut reader = match seamline_media::open(file, &options.limits, decode) {
+        Ok(reader) => reader,
+        Err(e) => {
+            let stage = match e {
+                MediaError::Io(_) => Stage::Open,
+                MediaError::Decode(_) => Stage::Decode,
+                _ => Stage::Probe,
+            };
+            say(Note::Evidence(failure("media", stage, e.to_string())));
+            return;
+        }
+    };
+    let streams = reader.streams().to_vec();
+    say(Note::Streams(
+        streams.clone(),
+        format!("{}; {}", reader.policy(), options.profile.frames().describe()),
+    ));
+    let length = streams.iter().filter_map(|s| s.duration).max();
+
+    let (frame_tx, frame_rx) = bounded::<VideoFrame>(FRAMES_IN_FLIGHT);
+    let (block_tx, block_rx) = bounded::<AudioBlock>(BLOCKS_IN_FLIGHT);
+    let (pictures, sound) = std::thread::scope(|scope| {
+        let pictures = scope.spawn(|| watch(engine, options, frame_rx));
+        let sound = scope.spawn(|| listen(engine, draw, block_rx));
+        decode_all(reader.as_mut(), length, frame_tx, block_tx, say);
+        (pictures.join(), sound.join())
+    });
+    say(Note::Progress(Stage::Infer, 1.0));
+    let mut context = ClipContext::default();
+    let mut runs: Vec<(DetectorId, Box<dyn DetectorRun + '_>, EvidenceLog, Option<DetectError>)> = Vec::new();
+    match pictures {
+        Ok(Ok(watched)) => {
+            context.pictures = watched.summary.pictures;
+            context.tracks = watched.summary.tracks;
+            context.tracks_not_kept = watched.summary.tracks_not_kept;
+            context.largest_face_px = watched.summary.largest_face_px;
+            runs.extend(watched.runs);
+            if draw {
+                watched.summary.thumbnails.into_iter().for_each(|p| say(Note::Picture(p)));
+            }
+            if context.tracks_not_kept > 0 {
+                let message =
+                    format!("{} faces on tracks over the limit were not judged", context.tracks_not_kept);
+                say(Note::Gap(Gap {
+                    stream: None,
+                    span: Span::new(MediaTime::ZERO, MediaTime::ZERO),
+                    cause: message,
+                }));
+            }
+        }
+        Ok(Err(e)) => say(Note::Evidence(failure_in(Aspect::Face, Stage::Sample, e.to_string()))),
+        Err(_) => {
+            say(Note::Evidence(failure_in(Aspect::Face, Stage::Sample, "the picture thread died".into())))
+        }
+    }
+    match sound {
+        Ok(Ok(heard)) => {
+            context.speech = heard.speech;
+            runs.extend(heard.runs);
+            heard.pictures.into_iter().for_each(|p| say(Note::Picture(p)));
+        }
+        Ok(Err(e)) => say(Note::Evidence(failure_in(Aspect::Voice, Stage::Sample, e.to_string()))),
+        Err(_) => {
+            say(Note::Evidence(failure_in(Aspect::Voice, Stage::Sample, "the sound thread died".into())))
+        }
+    }
+    runs.sort_by(|a, b| a.0.cmp(&b.0));
+    for (id, run, mut log, broken) in runs {
+        let result = match broken {
+            Some(e) => Err(e),
+            None => run.finish(&context, &mut log),
+        };
+        log.into_entries().into_iter().for_each(|e| say(Note::Evidence(e)));
+        if let Err(e) = result {
+            let aspect = engine
+                .detectors
+                .iter()
+                .find(|d| d.spec().id == id)
+                .map_or(Aspect::Integrity, |d| d.spec().aspect);
+            let mut evidence = failure_in(aspect, Stage::Infer, e.to_string());
+            evidence.detector = id;
+            say(Note::Evidence(evidence));
+        }
+    }
+}
+
+fn decode_all(
+    reader: &mut dyn seamline_core::MediaReader,
+    length: Option<MediaTime>,
+    frames: Sender<VideoFrame>,
+    blocks: Sender<AudioBlock>,
+    say: &mut dyn FnMut(Note),
+) {
+    let mut told = -1i64;
+    let mut progress = |time: MediaTime, say: &mut dyn FnMut(Note)| {
+        let fraction = length
+            .filter(|l| l.as_micros() > 0)
+            .map_or(0.0, |l| time.as_micros() as f32 / l.as_micros() as f32);
+        // A note a percent, or a second of media where the length is unknown.
+        let step = if length.is_some() { (fraction * 100.0) as i64 } else { time.as_micros() / 1_000_000 };
+        if step != told {
+            told = step;
+            say(Note::Progress(Stage::Decode, fraction.clamp(0.0, 1.0)));
+        }
+    };
+    loop {
+        match reader.next_unit() {
+            // A receiver that is gone has failed and says so itself; the other one still wants its units.
+            Ok(Some(MediaUnit::Frame(frame))) => {
+                progress(frame.time, say);
+                let _ = frames.send(frame);
+            }
+            Ok(Some(MediaUnit::Audio(block))) => {
+                progress(block.time, say);
+                let _ = blocks.send(block);
+            }
+            Ok(Some(MediaUnit::Gap(gap))) => {
+                let detail =
+                    vec![("cause".to_owned(), gap.cause.clone()), ("span".to_owned(), gap.span.to_string())];
+                let outcome = Outcome::Finding { code: *gap_code(&gap.cause), detail };
+                let subject = match gap.stream {
+                    Some(stream) => Subject::Stream { stream, span: Some(gap.span) },
+                    None => Subject::Clip,
+                };
+                say(Note::Evidence(statement("media", Aspect::Integrity, subject, outcome)));
+                say(Note::Gap(gap));
+            }
+            Ok(None) => return,
+            Err(e) => return say(Note::Evidence(failure("media", Stage::Decode, e.to_string()))),
+        }
+    }
+}
+
+type Runs<'e> = Vec<(DetectorId, Box<dyn DetectorRun + 'e>, EvidenceLog, Option<DetectError>)>;
+
+fn start(engine: &Engine, kind: SampleKind) -> Runs<'_> {
+    engine
+        .detectors
+        .iter()
+        .filter(|d| d.spec().accepts == kind)
+        .map(|d| (d.spec().id.clone(), d.start(), EvidenceLog::new(), None))
+        .collect()
+}
+
+/// Gives a sample to every run; a run that failed gets no more, and the others go on.
+fn give(runs: &mut Runs<'_>, sample: &Sample) {
+    for (_, run, log, broken) in runs.iter_mut().filter(|r| r.3.is_none()) {
+        *broken = run.push(sample, log).err();
+    }
+}
+
+struct Watched<'e> {
+    summary: PictureSummary,
+    runs: Runs<'e>,
+}
+
+fn watch<'e>(
+    engine: &'e Engine,
+    options: &ScanOptions,
+    frames: Receiver<VideoFrame>,
+) -> Result<Watched<'e>, DetectError> {
+    let mut runs = start(engine, SampleKind::Face);
+    let mut sampler = PictureSampler::new(&engine.faces, options.profile.frames(), options.limits.max_tracks);
+    for frame in frames {
+        sampler.push(&frame, &mut |sample| {
+            give(&mut runs, &sample);
+            Ok(())
+        })?;
+    }
+    Ok(Watched { summary: sampler.finish(), runs })
+}
+
+struct Heard<'e> {
+    speech: Vec<StreamSpeech>,
+    pictures: Vec<Picture>,
+    runs: Runs<'e>,
+}
+
+fn listen(engine: &Engine, draw: bool, blocks: Receiver<AudioBlock>) -> Result<Heard<'_>, DetectError> {
+    let mut runs = start(engine, SampleKind::Speech);
+    let mut samplers: BTreeMap<StreamIndex, SpeechSampler> = BTreeMap::new();
+    for block in blocks {
+        let sampler = samplers.entry(block.stream).or_insert_with(|| SpeechSampler::new(block.stream, draw));
+        sampler.push(&block, &mut |sample| {
+            give(&mut runs, &sample);
+            Ok(())
+        })?;
+    }
+    let mut heard = Heard { speech: Vec::new(), pictures: Vec::new(), runs: Vec::new() };
+    for sampler in samplers.into_values() {
+        let (speech, picture) = sampler.finish(&mut |sample| {
+            give(&mut runs, &sample);
+            Ok(())
+        })?;
+        heard.speech.push(speech);
+        heard.pictures.extend(picture);
+    }
+    heard.runs = runs;
+    Ok(heard)
+}
+
+/// A statement by a part of Seamline that has no weights.
+pub(crate) fn statement(who: &'static str, aspect: Aspect, subject: Subject, outcome: Outcome) -> Evidence {
+    Evidence {
+        detector: DetectorId::builtin(who),
+        version: env!("CARGO_PKG_VERSION").into(),
+        model_sha256: None,
+        aspect,
+        families: Vec::new(),
+        subject,
+        rollup: true,
+        outcome,
+        quality: Quality::default(),
+    }
+}
+
+pub(crate) fn failure(who: &'static str, stage: Stage, message: String) -> Evidence {
+    statement(who, Aspect::Integrity, Subject::Clip, Outcome::Failed { stage, message })
+}
+
+fn failure_in(aspect: Aspect, stage: Stage, message: String) -> Evidence {
+    statement("sampler", aspect, Subject::Clip, Outcome::Failed { stage, message })
+}

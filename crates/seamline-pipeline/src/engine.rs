@@ -1,0 +1,178 @@
+//! Models and detectors, loaded once a worker.
+
+use crate::options::ScanOptions;
+use seamline_core::{Calibrator, ModelInfo, Sha256Hash};
+use seamline_detect::Detector;
+use seamline_detect::face_crop::{self, FaceCropDetector};
+use seamline_detect::faces::FaceDetector;
+use seamline_detect::voice_window::{self, OperatingPoints, VoiceWindowDetector};
+use seamline_fuse::{FusionData, FusionError, LogisticCalibrator};
+use seamline_infer::{
+    CalibrationData, Delivery, Home, Manifest, Model, ModelError, RUNTIME_VERSION, Role, Runtime,
+};
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+
+/// Why models could not be made ready.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// A model or the runtime.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// Fusion data.
+    #[error(transparent)]
+    Fusion(#[from] FusionError),
+    /// A name in `--detectors` that no manifest has.
+    #[error("no detector named {name}; there are: {known}")]
+    UnknownDetector {
+        /// As asked.
+        name: String,
+        /// Comma-separated.
+        known: String,
+    },
+}
+
+/// The manifests that a scan will use: the face finder of the profile and the chosen detectors.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The face finder.
+    pub face_detector: Manifest,
+    /// Detectors, sorted by id.
+    pub detectors: Vec<Manifest>,
+    /// Fusion data.
+    pub fusion: FusionData,
+}
+
+impl Plan {
+    /// Reads manifests and chooses. Without a list of names: every trained or package-brought detector that
+    /// has a calibration. With one: exactly those, calibrated or not.
+    pub fn new(home: &Home, options: &ScanOptions) -> Result<Self, EngineError> {
+        let mut all = Vec::new();
+        for manifest in
+            Manifest::read_all(&home.models).into_iter().chain(Manifest::read_all(&home.user_models))
+        {
+            all.push(manifest?);
+        }
+        let known = |m: &&Manifest| m.role == Role::Detector;
+        let names = || all.iter().filter(known).map(|m| m.id.as_str()).collect::<Vec<_>>().join(", ");
+        let mut detectors: Vec<Manifest> = if options.detectors.is_empty() {
+            let ships = |m: &&Manifest| m.delivery != Delivery::Operator && m.calibration().is_some();
+            all.iter().filter(known).filter(ships).cloned().collect()
+        } else {
+            let find = |name: &String| {
+                all.iter()
+                    .filter(known)
+                    .find(|m| m.id.as_str() == name)
+                    .cloned()
+                    .ok_or_else(|| EngineError::UnknownDetector { name: name.clone(), known: names() })
+            };
+            options.detectors.iter().map(find).collect::<Result<_, _>>()?
+        };
+        detectors.sort_by(|a, b| a.id.cmp(&b.id));
+        detectors.dedup_by(|a, b| a.id == b.id);
+        let wanted = options.profile.face_detector();
+        let face_detector = all
+            .iter()
+            .find(|m| m.role == Role::FaceDetector && m.id.as_str() == wanted)
+            .cloned()
+            .ok_or_else(|| EngineError::UnknownDetector { name: wanted.into(), known: names() })?;
+        Ok(Self { face_detector, detectors, fusion: FusionData::current()? })
+    }
+
+    /// SHA-256 over everything that shapes a result: version, weights, calibrations, fusion data, options.
+    pub fn digest(&self, options: &ScanOptions) -> Sha256Hash {
+        let mut hash = Sha256::new();
+        let mut field = |text: &str| {
+            hash.update((text.len() as u64).to_le_bytes());
+            hash.update(text.as_bytes());
+        };
+        field(env!("CARGO_PKG_VERSION"));
+        field(RUNTIME_VERSION);
+        field(&self.fusion.name());
+        field(options.profile.as_str());
+        field(&format!("{:?}", options.limits));
+        for m in std::iter::once(&self.face_detector).chain(&self.detectors) {
+            field(m.id.as_str());
+            field(&m.version);
+            field(&m.sha256().to_string());
+            let calibration = m.calibration().and_then(|p| std::fs::read(p).ok()).unwrap_or_default();
+            field(&Sha256Hash::of(&calibration).to_string());
+        }
+        Sha256Hash::from_bytes(hash.finalize().into())
+    }
+
+    /// What a report says of the models.
+    pub fn models(&self) -> Vec<ModelInfo> {
+        std::iter::once(&self.face_detector)
+            .chain(&self.detectors)
+            .map(|m| {
+                let calibration = m.calibration().and_then(|p| CalibrationData::read(&p, m.sha256()).ok());
+                ModelInfo {
+                    id: m.id.to_string(),
+                    version: m.version.clone(),
+                    title: m.title.clone(),
+                    role: if m.role == Role::Detector { "detector" } else { "face-detector" }.into(),
+                    sha256: m.sha256(),
+                    licence: m.licence.clone(),
+                    calibrated: calibration.is_some(),
+                    false_alarm_rate: calibration.and_then(|c| c.false_alarm_rate_there),
+                }
+            })
+            .collect()
+    }
+}
+
+/// Loaded models, ready to judge.
+pub struct Engine {
+    /// The face finder.
+    pub faces: FaceDetector,
+    /// Detectors, sorted by id.
+    pub detectors: Vec<Box<dyn Detector>>,
+}
+
+impl Engine {
+    /// Verifies and loads everything in `plan`.
+    pub fn load(home: &Home, plan: &Plan) -> Result<Self, EngineError> {
+        let runtime = Runtime::load(home)?;
+        let load = |m: &Manifest| Model::load(&runtime, m.clone(), &home.cache, 1);
+        let faces = FaceDetector::new(load(&plan.face_detector)?)?;
+        let mut detectors: Vec<Box<dyn Detector>> = Vec::new();
+        for manifest in &plan.detectors {
+            let (calibrator, points) = calibration(manifest, &plan.fusion)?;
+            let model = load(manifest)?;
+            if voice_window::accepts(manifest) {
+                detectors.push(Box::new(VoiceWindowDetector::new(model, calibrator, points)?));
+            } else if face_crop::accepts(manifest) {
+                detectors.push(Box::new(FaceCropDetector::new(model, calibrator, points)?));
+            } else {
+                return Err(ModelError::Contract {
+                    id: manifest.id.to_string(),
+                    message: "no detector takes this aspect with this preprocessing".into(),
+                }
+                .into());
+            }
+        }
+        Ok(Self { faces, detectors })
+    }
+}
+
+fn calibration(
+    manifest: &Manifest,
+    fusion: &FusionData,
+) -> Result<(Option<Arc<dyn Calibrator>>, OperatingPoints), EngineError> {
+    let Some(path) = manifest.calibration() else { return Ok((None, OperatingPoints::default())) };
+    let data = CalibrationData::read(&path, manifest.sha256())?;
+    let points = OperatingPoints {
+        supports_spoof_at: data.supports_spoof_at_llr,
+        supports_bonafide_at: data.supports_bonafide_at_llr,
+    };
+    let calibrator = LogisticCalibrator {
+        slope: data.slope,
+        intercept: data.intercept,
+        score_range: data.score_range,
+        llr_range: data.llr_range,
+        half_width: data.llr_halfwidth,
+        fusion: fusion.clone(),
+    };
+    Ok((Some(Arc::new(calibrator)), points))
+}

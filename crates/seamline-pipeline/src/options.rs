@@ -1,0 +1,62 @@
+//! What a scan is asked to do.
+
+use seamline_core::{FindingCode, Limits};
+use seamline_detect::pictures::FramePolicy;
+use serde::{Deserialize, Serialize};
+
+/// How much is looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Profile {
+    /// About two pictures a second; the quick face finder; pictures that no other needs are skipped.
+    #[default]
+    Fast,
+    /// About five pictures a second; the thorough face finder; every picture decoded.
+    Thorough,
+}
+
+impl Profile {
+    /// The name on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Fast => "fast",
+            Self::Thorough => "thorough",
+        }
+    }
+
+    /// Its frame policy.
+    pub const fn frames(self) -> FramePolicy {
+        match self {
+            Self::Fast => FramePolicy::FAST,
+            Self::Thorough => FramePolicy::THOROUGH,
+        }
+    }
+
+    /// Its face finder, the id of a model.
+    pub const fn face_detector(self) -> &'static str {
+        match self {
+            Self::Fast => "face-blazeface",
+            Self::Thorough => "face-centerface",
+        }
+    }
+}
+
+/// Options that change results, and so are part of the pipeline's digest.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ScanOptions {
+    /// How much is looked at.
+    pub profile: Profile,
+    /// Detectors to run; empty = all that ship calibrated.
+    pub detectors: Vec<String>,
+    /// What one clip may cost.
+    pub limits: Limits,
+}
+
+/// Codes for damage, made from gaps.
+pub(crate) fn gap_code(cause: &str) -> &'static FindingCode {
+    if cause.contains("ends before its declared length") {
+        &seamline_core::code::CONTAINER_TRUNCATED
+    } else {
+        &seamline_core::code::CONTAINER_DAMAGED
+    }
+}

@@ -1,0 +1,322 @@
+//! A scan: paths in, records out, in the order of the paths.
+//!
+//! Each job thread owns one worker and replaces it when it dies. At most a window of clips is begun beyond the
+//! oldest unfinished one, so that ordered output needs bounded memory.
+
+use crate::analyse::failure;
+use crate::engine::{EngineError, Plan};
+use crate::options::ScanOptions;
+use crate::supervise::{Ending, Findings, LOST_STAGE, Worker, WorkerError, WorkerSetup};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use rustix::fs::{Mode, OFlags};
+use seamline_core::{ClipId, ClipRecord, Fuser, JailStatus, RunInfo, RunTotals, Stage};
+use seamline_fuse::MaxAspectFuser;
+use seamline_infer::{Home, RUNTIME_VERSION};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+/// Clips begun beyond the oldest unfinished one, for each job.
+const WINDOW_PER_JOB: u64 = 8;
+const TICK: Duration = Duration::from_millis(100);
+
+/// Why a scan could not begin.
+#[derive(Debug, thiserror::Error)]
+pub enum ScanError {
+    /// Models, manifests, fusion data.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The first worker.
+    #[error(transparent)]
+    Worker(#[from] WorkerError),
+}
+
+/// What a scan tells while it runs.
+pub enum Event<'a> {
+    /// A clip was begun.
+    Begun {
+        /// Its number, from 0.
+        index: u64,
+        /// Its path.
+        path: &'a Path,
+    },
+    /// How far a clip is.
+    Progress {
+        /// Its number.
+        index: u64,
+        /// What is being done.
+        stage: Stage,
+        /// 0 to 1; 0 where the length is unknown.
+        fraction: f32,
+    },
+    /// A clip is finished; in order of number.
+    Finished {
+        /// Its number.
+        index: u64,
+        /// Everything about it.
+        record: Box<ClipRecord>,
+    },
+}
+
+/// A scan that is ready to run: models found, the first worker shut in.
+pub struct Scan {
+    setup: WorkerSetup,
+    info: RunInfo,
+    fuser: MaxAspectFuser,
+    first: Worker,
+    /// Clips judged at once.
+    pub jobs: usize,
+    /// Whether pictures for reports are wanted.
+    pub exhibits: bool,
+}
+
+impl Scan {
+    /// Chooses models and starts the first worker.
+    pub fn prepare(home: &Home, setup: WorkerSetup, jobs: usize, exhibits: bool) -> Result<Self, ScanError> {
+        let plan = Plan::new(home, &setup.options)?;
+        let first = Worker::start(&setup)?;
+        let info = run_info(&plan, &setup.options, first.status().clone());
+        let fuser = MaxAspectFuser::new(plan.fusion);
+        Ok(Self { setup, info, fuser, first, jobs: jobs.max(1), exhibits })
+    }
+
+    /// What the run is made with.
+    pub fn info(&self) -> &RunInfo {
+        &self.info
+    }
+
+    /// Judges every path, telling `on` what happens. Returns when all are finished or `stop` was set; clips
+    /// that were not finished then are not reported.
+    pub fn run(
+        self,
+        paths: Box<dyn Iterator<Item = PathBuf> + Send>,
+        stop: &Arc<AtomicBool>,
+        on: &mut dyn FnMut(Event<'_>),
+    ) -> RunTotals {
+        let mut totals = RunTotals::default();
+        let queue = Queue::feed(paths, self.jobs, stop.clone());
+        let (tell, told) = bounded::<Message>(64);
+        let Self { setup, fuser, first, jobs, exhibits, .. } = self;
+        let shared = Shared { setup: &setup, fuser: &fuser, exhibits, queue: &queue, stop };
+        std::thread::scope(|scope| {
+            let mut first = Some(first);
+            for _ in 0..jobs {
+                let (worker, tell, shared) = (first.take(), tell.clone(), &shared);
+                scope.spawn(move || shared.work(worker, &tell));
+            }
+            drop(tell);
+            let mut waiting = BTreeMap::new();
+            let mut next = 0;
+            for message in told {
+                match message {
+                    Message::Begun(index, path) => on(Event::Begun { index, path: &path }),
+                    Message::Progress(index, stage, fraction) => {
+                        on(Event::Progress { index, stage, fraction })
+                    }
+                    Message::Finished(index, record) => {
+                        waiting.insert(index, record);
+                        while let Some(record) = waiting.remove(&next) {
+                            totals.count(&record);
+                            on(Event::Finished { index: next, record });
+                            next += 1;
+                            queue.emitted(next);
+                        }
+                    }
+                }
+            }
+            // A stopped run leaves holes: what was finished after them is still told.
+            for (index, record) in waiting {
+                totals.count(&record);
+                on(Event::Finished { index, record });
+            }
+        });
+        totals.interrupted = stop.load(Ordering::Relaxed);
+        totals
+    }
+}
+
+fn run_info(plan: &Plan, options: &ScanOptions, jail: JailStatus) -> RunInfo {
+    RunInfo {
+        version: env!("CARGO_PKG_VERSION").into(),
+        pipeline_digest: plan.digest(options),
+        profile: options.profile.as_str().into(),
+        fusion: plan.fusion.name(),
+        models: plan.models(),
+        onnxruntime: RUNTIME_VERSION.into(),
+        libavcodec: seamline_media::versions().0,
+        jail,
+    }
+}
+
+enum Message {
+    Begun(u64, PathBuf),
+    Progress(u64, Stage, f32),
+    Finished(u64, Box<ClipRecord>),
+}
+
+/// Paths with their numbers, and the window that holds the eager back.
+struct Queue {
+    paths: Receiver<(u64, PathBuf)>,
+    window: u64,
+    emitted: Mutex<u64>,
+    moved: Condvar,
+}
+
+impl Queue {
+    /// Reads paths on a thread of its own: a pipe that gives none must not keep a stopped run from ending.
+    fn feed(paths: Box<dyn Iterator<Item = PathBuf> + Send>, jobs: usize, stop: Arc<AtomicBool>) -> Self {
+        let (give, take) = bounded(jobs);
+        std::thread::spawn(move || {
+            for (index, path) in paths.enumerate() {
+                if stop.load(Ordering::Relaxed) || give.send((index as u64, path)).is_err() {
+                    break;
+                }
+            }
+        });
+        Self {
+            paths: take,
+            window: WINDOW_PER_JOB * jobs as u64,
+            emitted: Mutex::new(0),
+            moved: Condvar::new(),
+        }
+    }
+
+    fn emitted(&self, count: u64) {
+        *self.emitted.lock().unwrap_or_else(PoisonError::into_inner) = count;
+        self.moved.notify_all();
+    }
+
+    fn next(&self, stop: &AtomicBool) -> Option<(u64, PathBuf)> {
+        let (index, path) = loop {
+            if stop.load(Ordering::Relaxed) {
+                return None;
+            }
+            match self.paths.recv_timeout(TICK) {
+                Ok(next) => break next,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return None,
+            }
+        };
+        let mut emitted = self.emitted.lock().unwrap_or_else(PoisonError::into_inner);
+        while index >= *emitted + self.window {
+            if stop.load(Ordering::Relaxed) {
+                return None;
+            }
+            emitted = self.moved.wait_timeout(emitted, TICK).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        Some((index, path))
+    }
+}
+
+struct Shared<'s> {
+    setup: &'s WorkerSetup,
+    fuser: &'s MaxAspectFuser,
+    exhibits: bool,
+    queue: &'s Queue,
+    stop: &'s AtomicBool,
+}
+
+impl Shared<'_> {
+    fn work(&self, mut worker: Option<Worker>, tell: &Sender<Message>) {
+        while let Some((index, path)) = self.queue.next(self.stop) {
+            let _ = tell.send(Message::Begun(index, path.clone()));
+            let Some(record) = self.judge(&path, index, &mut worker, tell) else { return };
+            if tell.send(Message::Finished(index, Box::new(record))).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// `None` only where the run was stopped.
+    fn judge(
+        &self,
+        path: &Path,
+        index: u64,
+        slot: &mut Option<Worker>,
+        tell: &Sender<Message>,
+    ) -> Option<ClipRecord> {
+        let shown = path.to_string_lossy().into_owned();
+        let broken = |clip, size, stage, message| {
+            let found =
+                Findings { evidence: vec![failure("seamline", stage, message)], ..Findings::default() };
+            Some(self.record(shown.clone(), clip, size, found))
+        };
+        let (mut file, size) = match open_clip(path) {
+            Ok(opened) => opened,
+            Err(message) => return broken(None, 0, Stage::Open, message),
+        };
+        let clip = match hash(&mut file, self.stop) {
+            Ok(Some(clip)) => clip,
+            Ok(None) => return None,
+            Err(e) => return broken(None, size, Stage::Open, e.to_string()),
+        };
+        let mut worker = match slot.take().map_or_else(|| Worker::start(self.setup), Ok) {
+            Ok(worker) => worker,
+            Err(e) => return broken(Some(clip), size, LOST_STAGE, e.to_string()),
+        };
+        let limits = &self.setup.options.limits;
+        let mut progress = |stage, fraction| {
+            // Progress is for people: when the channel is full it is dropped, never waited for.
+            let _ = tell.try_send(Message::Progress(index, stage, fraction));
+        };
+        let (mut found, ending) =
+            worker.clip(&file, clip, size, self.exhibits, limits, self.stop, &mut progress);
+        match ending {
+            Ending::Done => *slot = Some(worker),
+            Ending::Lost(message) => found.evidence.push(failure("seamline", LOST_STAGE, message)),
+            Ending::Stopped => return None,
+        }
+        Some(self.record(shown, Some(clip), size, found))
+    }
+
+    fn record(&self, path: String, clip: Option<ClipId>, size: u64, found: Findings) -> ClipRecord {
+        let verdict = self.fuser.fuse(clip, &found.evidence);
+        ClipRecord {
+            path,
+            clip,
+            size,
+            streams: found.streams,
+            policy: found.policy,
+            gaps: found.gaps,
+            evidence: found.evidence,
+            exhibits: found.exhibits,
+            verdict,
+        }
+    }
+}
+
+/// Opens a regular file without waiting for anything: a FIFO or a device is refused, not waited for.
+fn open_clip(path: &Path) -> Result<(File, u64), String> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let fd = rustix::fs::open(path, flags, Mode::empty()).map_err(|e| std::io::Error::from(e).to_string())?;
+    let file = File::from(fd);
+    let meta = file.metadata().map_err(|e| e.to_string())?;
+    if meta.is_dir() {
+        return Err("is a directory without media files".into());
+    }
+    if !meta.is_file() {
+        return Err("is not a regular file".into());
+    }
+    Ok((file, meta.len()))
+}
+
+fn hash(file: &mut File, stop: &AtomicBool) -> std::io::Result<Option<ClipId>> {
+    let mut digest = Sha256::new();
+    let mut block = vec![0; 1 << 20];
+    loop {
+        if stop.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        match file.read(&mut block)? {
+            0 => break,
+            n => digest.update(&block[..n]),
+        }
+    }
+    file.seek(SeekFrom::Start(0))?;
+    Ok(Some(ClipId::from_bytes(digest.finalize().into())))
+}

@@ -1,0 +1,1 @@
+//! Fixture recipes, golden comparison and fake detectors, for tests only

@@ -1,0 +1,31 @@
+//! One file a command.
+
+mod doctor;
+mod models;
+mod scan;
+
+use crate::cli::{Cli, Command};
+use crate::output;
+use anyhow::Result;
+use clap::CommandFactory;
+use std::process::ExitCode;
+
+pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
+    match cli.command {
+        Command::Scan(args) => scan::run(&args),
+        Command::Models(command) => models::run(&command),
+        Command::Doctor => doctor::run(),
+        Command::Completions { shell } => {
+            let mut text = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "seamline", &mut text);
+            output::bytes(&text)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Man => {
+            let mut text = Vec::new();
+            clap_mangen::Man::new(Cli::command()).render(&mut text)?;
+            output::bytes(&text)?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
