@@ -2,12 +2,15 @@
 from __future__ import annotations
 
 import csv
+import math
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import soundfile
+from scipy.signal import resample_poly
 
 ROOT = Path(__file__).resolve().parents[3]
 # Appended, not put first: scripts/materialise/onnxruntime.py must not hide the package of that name.
@@ -34,9 +37,15 @@ def write_table(path: Path, rows: list[dict[str, str]], columns: list[str]) -> N
         out.writerows(rows)
 
 
-def decode(path: Path, extra: list[str] = ()) -> np.ndarray:
-    """Any audio file as 16 kHz mono float32, through the system's ffmpeg."""
-    run = subprocess.run(["ffmpeg", "-v", "error", "-threads", "1", *extra, "-i", str(path), "-ac", "1",
+def decode(path: Path) -> np.ndarray:
+    """An audio file as 16 kHz mono float32; ffmpeg only for what libsndfile does not read."""
+    if path.suffix in (".flac", ".wav", ".ogg"):
+        x, rate = soundfile.read(path, dtype="float32", always_2d=True)
+        x = x.mean(axis=1)
+        common = math.gcd(rate, RATE)
+        return x if rate == RATE else resample_poly(x, RATE // common, rate // common).astype(np.float32)
+    form = ["-f", "g722"] if path.suffix == ".g722" else []
+    run = subprocess.run(["ffmpeg", "-v", "error", "-threads", "1", *form, "-i", str(path), "-ac", "1",
                           "-ar", str(RATE), "-f", "f32le", "-"], check=True, capture_output=True)
     return np.frombuffer(run.stdout, dtype="<f4").copy()
 

@@ -165,7 +165,7 @@ def jobs() -> list[tuple[str, Callable[[], Job]]]:
 
     def with_kokoro() -> Job:
         voices, speak = kokoro()
-        return "kokoro", "Apache-2.0", _pairs(voices, texts.ENGLISH, 36), speak
+        return "kokoro", "Apache-2.0", _pairs(voices, texts.ENGLISH, 4), speak
 
     languages = [(v, t) for v, lines in (("en", texts.ENGLISH), ("it", texts.ITALIAN), ("cs", texts.CZECH),
                  ("es", texts.SPANISH), ("de", texts.GERMAN), ("fr", texts.FRENCH)) for t in lines[:6]]
