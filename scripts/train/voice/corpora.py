@@ -40,7 +40,7 @@ DEBIAN = [
     ("tuxpaint-stamps-default", "2022.06.04-1", "6db6c1bfc870a47f1499d6203b083522eacb57c5f9c87d468f2e92eb6d9d5f34",
      "*_desc_*.ogg", LOCALES, 10, "GPL-2.0-or-later"),
     ("festvox-ru", "0.5+dfsg-6", "21ef3f0f2978ecf2e2eddb367cb0ff4a72572196d28dc69feb84f4177af5e6c4",
-     "*.wav", "(r)u", 14, "BSD-like"),
+     "*.wav", "(russian)", 14, "BSD-like"),
 ]
 # Locales whose recordings are synthetic or doubtful.
 DROPPED = {"de", "uk", "nd", "da"}

@@ -19,7 +19,7 @@ from lib import MODEL, WORK, write_table
 LAYER_SETS = [[1], [2], [1, 2], [1, 2, 3], [1, 2, 3, 4], [2, 3, 4], [3, 4]]  # cheapest first
 USUAL = 1e-3
 STRENGTHS = [3e-4, USUAL, 3e-3]
-TIE = 0.005
+TIE = 0.01
 
 
 def measure(w: model.Windows, score: np.ndarray) -> dict[str, float]:
