@@ -125,7 +125,7 @@ def main() -> None:
         "## Limits", "",
         "- A score below the threshold says nothing: there is no threshold that supports bona fide.",
         "- At the threshold most fakes are missed; it is set for few false alarms.",
-        "- Codec-language-model and flow-matching zero-shot systems are hardly among the training generators and may be "
+        "- Modern zero-shot systems come nearly all from one demonstration page (e1tts); others of their kind may be "
         "missed entirely.",
         "- Silence and plain noise score high: run it only on stretches that a voice activity detector passed.",
         *[f"- {source}: fakes are scored as *more* human than the reference speech (AUC {a:.2f})."
