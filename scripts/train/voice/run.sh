@@ -1,0 +1,22 @@
+#!/bin/sh
+# The whole recipe: data table, features, head, calibration, ONNX file, card. Every stage can be run
+# again; finished clips are not computed twice. Arguments go to the stages that read data (--data DIR).
+set -eu
+cd "$(dirname "$0")"
+root=../../..
+cache=${SEAMLINE_CACHE:-$root/.cache}
+python=$cache/train-venv/bin/python
+export OMP_NUM_THREADS=1
+if [ ! -x "$python" ]; then
+    python3 -m venv "$cache/train-venv"
+    "$python" -m pip install --quiet -r requirements.txt
+fi
+[ -f "$cache/train/voice/features.onnx" ] || "$python" $root/scripts/materialise/voice_whisper.py --features 4
+"$python" corpora.py "$@"
+"$python" features.py "$@" --part 0/2 &
+"$python" features.py "$@" --part 1/2
+wait $!
+"$python" train.py
+"$python" calibrate.py
+"$python" package.py
+"$python" report.py
