@@ -101,7 +101,11 @@ impl SpeechSampler {
     }
 
     fn end_run(&mut self, run: Run, sink: &mut Sink<'_>) -> Result<(), DetectError> {
-        let (start, end) = (run.start * FRAME as u64, (run.end * FRAME as u64).min(self.taken));
+        // What was trimmed while the run did not count as speech yet is not judged.
+        let (start, end) = ((run.start * FRAME as u64).max(self.base), (run.end * FRAME as u64).min(self.taken));
+        if end <= start {
+            return Ok(());
+        }
         let mut from = self.given.take().unwrap_or(start);
         while from + WINDOW as u64 <= end {
             self.window(from, from + WINDOW as u64, sink)?;
