@@ -105,10 +105,7 @@ fn try_probe(probe: Probe) -> Option<String> {
         Probe::Socket => std::net::UdpSocket::bind("127.0.0.1:0").err().map(|e| e.to_string()),
         Probe::ReadFile => File::open("/etc/passwd").err().map(|e| e.to_string()),
         Probe::Exec => std::process::Command::new("/bin/true").spawn().err().map(|e| e.to_string()),
-        Probe::Crash => {
-            let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::SEGV);
-            std::process::abort()
-        }
+        Probe::Crash => std::process::abort(),
         Probe::Hang => loop {
             std::thread::park();
         },

@@ -4,7 +4,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use seamline_core::{ClipId, Limits};
 use seamline_pipeline::supervise::{Ending, Worker, WorkerSetup};
 use seamline_pipeline::{Probe, ScanOptions};
-use seamline_testkit::clips::{moving_face, reading};
+use seamline_testkit::clips::reading;
 use std::fs::File;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
@@ -41,6 +41,14 @@ fn a_worker_cannot_open_a_socket_read_another_file_or_start_a_program() {
     assert!(evidence > 0);
 }
 
+/// Twenty seconds of 1080p at 60 pictures a second: many CPU seconds of decoding.
+fn busy_clip() -> std::path::PathBuf {
+    seamline_testkit::clips::generated("noise.mkv", &[
+        "-f", "lavfi", "-i", "testsrc2=s=1920x1080:r=60:d=20", "-c:v", "libx264", "-preset", "ultrafast", "-crf", "35",
+    ])
+    .unwrap()
+}
+
 #[test]
 fn memory_has_an_end() {
     let mut worker = worker();
@@ -51,7 +59,7 @@ fn memory_has_an_end() {
 #[test]
 fn a_crash_is_named_and_a_hang_and_a_busy_loop_end_at_their_limits() {
     let crash = worker().probe(Probe::Crash, &Limits::default()).unwrap_err();
-    assert!(crash.contains("segmentation fault"), "{crash}");
+    assert!(crash.contains("signal 6 (abort)"), "{crash}");
     let short = Limits { wall_secs: 1, ..Limits::default() };
     let began = Instant::now();
     let hang = worker().probe(Probe::Hang, &short).unwrap_err();
@@ -64,13 +72,16 @@ fn a_crash_is_named_and_a_hang_and_a_busy_loop_end_at_their_limits() {
 
 #[test]
 fn a_worker_killed_in_mid_clip_costs_that_clip_only() {
-    let long = moving_face("long.mp4", 640, 480, 500, &["-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac"]).unwrap();
+    let long = busy_clip();
     for signal in [Signal::KILL, Signal::SEGV] {
         let mut worker = worker();
         let pid = Pid::from_raw(worker.pid() as i32).unwrap();
         let killer = std::thread::spawn(move || {
-            std::thread::sleep(Duration::from_millis(300));
-            kill_process(pid, signal).unwrap();
+            // The first SEGV from outside only disarms Rust's own handler, which looks for stack overflows.
+            for _ in 0..2 {
+                std::thread::sleep(Duration::from_millis(300));
+                let _ = kill_process(pid, signal); // the first KILL may have been enough
+            }
         });
         let (_, ending) = judge(&mut worker, &long, &Limits::default());
         killer.join().unwrap();
@@ -83,11 +94,7 @@ fn a_worker_killed_in_mid_clip_costs_that_clip_only() {
 
 #[test]
 fn a_clip_that_eats_cpu_is_stopped_at_its_limit() {
-    // A minute of 1080p noise: far more than a second of decoding.
-    let bomb = seamline_testkit::clips::generated("noise.mkv", &[
-        "-f", "lavfi", "-i", "testsrc2=s=1920x1080:r=60:d=20", "-c:v", "libx264", "-preset", "ultrafast", "-crf", "35",
-    ])
-    .unwrap();
+    let bomb = busy_clip();
     let limits = Limits { cpu_secs: 1, ..Limits::default() };
     let began = Instant::now();
     let (_, ending) = judge(&mut worker(), &bomb, &limits);

@@ -147,8 +147,8 @@ impl Write for Target {
                 match file.write_all(data) {
                     Ok(()) => Ok(data.len()),
                     Err(e) => {
-                        file.set_len(whole)?;
-                        file.seek(io::SeekFrom::Start(whole))?;
+                        // The write's own error is the one to report; a device cannot be cut back.
+                        let _ = file.set_len(whole).and_then(|()| file.seek(io::SeekFrom::Start(whole)));
                         Err(e)
                     }
                 }
