@@ -4,6 +4,7 @@ use crate::DetectError;
 use crate::aggregate::aggregate;
 use crate::detector::{Detector, DetectorRun, DetectorSpec, SampleKind};
 use crate::sample::{ClipContext, Sample, StreamSpeech};
+use crate::speech::{MAX_WINDOW, MIN_WINDOW};
 use crate::tensor;
 use seamline_core::{
     Abstain, AbstainReason, Aspect, Calibrator, Evidence, EvidenceLog, Llr, Outcome, Quality, Score, Span,
@@ -64,6 +65,7 @@ impl VoiceWindowDetector {
             aspect,
             accepts: SampleKind::Speech,
             max_batch: batch,
+            window: Some(waveform.samples.unwrap_or(MAX_WINDOW).clamp(MIN_WINDOW, MAX_WINDOW)),
             model_sha256: Some(m.sha256()),
         };
         Ok(Self { spec, model, waveform, output, score, calibrator, points, batch })
@@ -221,6 +223,9 @@ impl Run<'_> {
 impl DetectorRun for Run<'_> {
     fn push(&mut self, sample: &Sample, _log: &mut EvidenceLog) -> Result<(), DetectError> {
         let Sample::Speech(window) = sample else { return Ok(()) };
+        if Some(window.nominal) != self.detector.spec.window {
+            return Ok(());
+        }
         let tensor = self.detector.tensor(&window.samples);
         self.pending.push((window.stream, window.segment, window.span, tensor));
         if self.pending.len() >= self.detector.batch { self.flush() } else { Ok(()) }

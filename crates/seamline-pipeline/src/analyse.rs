@@ -232,8 +232,11 @@ struct Heard<'e> {
 fn listen(engine: &Engine, draw: bool, blocks: Receiver<AudioBlock>) -> Result<Heard<'_>, DetectError> {
     let mut runs = start(engine, SampleKind::Speech);
     let mut samplers: BTreeMap<StreamIndex, SpeechSampler> = BTreeMap::new();
+    let mut lengths: Vec<usize> = engine.detectors.iter().filter_map(|d| d.spec().window).collect();
+    lengths.sort_unstable();
+    lengths.dedup();
     for block in blocks {
-        let sampler = samplers.entry(block.stream).or_insert_with(|| SpeechSampler::new(block.stream, draw));
+        let sampler = samplers.entry(block.stream).or_insert_with(|| SpeechSampler::new(block.stream, &lengths, draw));
         sampler.push(&block, &mut |sample| {
             give(&mut runs, &sample);
             Ok(())

@@ -35,3 +35,25 @@ impl Random {
         self.next_u64() % n.max(1)
     }
 }
+
+/// `0.2 * sum(k = 1..20, sin(2 pi 120 k t) / k) * (0.5 + 0.5 sin(2 pi 3 t))`: a buzz that swells three times a second.
+pub fn harmonics(samples: usize) -> Vec<f32> {
+    (0..samples)
+        .map(|i| {
+            let t = i as f64 / 16_000.0;
+            let buzz: f64 = (1..=20).map(|k| (2.0 * PI * 120.0 * f64::from(k) * t).sin() / f64::from(k)).sum();
+            (0.2 * buzz * (0.5 + 0.5 * (2.0 * PI * 3.0 * t).sin())) as f32
+        })
+        .collect()
+}
+
+/// Noise at level 0.1 from a linear congruential generator (Numerical Recipes' constants), seed 1.
+pub fn lcg_noise(samples: usize) -> Vec<f32> {
+    let mut state = 1u32;
+    (0..samples)
+        .map(|_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (0.1 * (f64::from(state >> 8) / f64::from(1 << 23) - 1.0)) as f32
+        })
+        .collect()
+}
