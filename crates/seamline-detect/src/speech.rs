@@ -106,7 +106,8 @@ impl SpeechSampler {
 
     fn end_run(&mut self, run: Run, sink: &mut Sink<'_>) -> Result<(), DetectError> {
         // What was trimmed while the run did not count as speech yet is not judged.
-        let (start, end) = ((run.start * FRAME as u64).max(self.base), (run.end * FRAME as u64).min(self.taken));
+        let (start, end) =
+            ((run.start * FRAME as u64).max(self.base), (run.end * FRAME as u64).min(self.taken));
         if end <= start {
             return Ok(());
         }
@@ -231,7 +232,10 @@ mod tests {
     #[test]
     fn windows_do_not_depend_on_block_size_and_cover_long_runs() {
         let wav = std::fs::read(seamline_testkit::clips::reading()).unwrap();
-        let one: Vec<f32> = wav[44..].chunks_exact(2).map(|b| f32::from(i16::from_le_bytes([b[0], b[1]])) / 32_768.0).collect();
+        let one: Vec<f32> = wav[44..]
+            .chunks_exact(2)
+            .map(|b| f32::from(i16::from_le_bytes([b[0], b[1]])) / 32_768.0)
+            .collect();
         let long: Vec<f32> = one.iter().copied().cycle().take(16_000 * 40).collect();
         let mut a = windows(&long, 1_000, &[48_000, 64_600]);
         let mut b = windows(&long, 16_000, &[48_000, 64_600]);

@@ -1,8 +1,8 @@
 //! Golden values at each stage, from the Python recipes' own arithmetic (`models/<id>/golden.json`): tensor, raw
 //! output, faces, score, LLR. Tolerances and their reasons stand beside the values.
 
-use seamline_core::{Calibrator, FrameSource, MediaError, Quality, RgbFrame, Score};
 use seamline_core::pixels::{Kernel, resize};
+use seamline_core::{Calibrator, FrameSource, MediaError, Quality, RgbFrame, Score};
 use seamline_detect::face_crop::FaceCropDetector;
 use seamline_detect::faces::FaceDetector;
 use seamline_detect::tensor;
@@ -34,7 +34,11 @@ fn expect(case: &Value, got: &[f64]) {
     let tolerance = case["tolerance"].as_f64().unwrap();
     assert_eq!(want.len(), got.len(), "{}", case["name"]);
     for (w, g) in want.iter().zip(got) {
-        assert!((w - g).abs() <= tolerance, "{}: {got:?}, expected {want:?} within {tolerance}", case["name"]);
+        assert!(
+            (w - g).abs() <= tolerance,
+            "{}: {got:?}, expected {want:?} within {tolerance}",
+            case["name"]
+        );
     }
 }
 
@@ -133,13 +137,23 @@ fn face_finders_from_picture_to_faces() {
                 let tensor = outputs.iter().find(|o| o.name == output).unwrap();
                 expect(&case, &stats(&tensor.data));
             } else if name == "faces" {
-                let threshold: f64 = case["why"].as_str().unwrap().split("score_threshold ").nth(1).unwrap()
-                    .split(',').next().unwrap().parse().unwrap();
+                let threshold: f64 = case["why"]
+                    .as_str()
+                    .unwrap()
+                    .split("score_threshold ")
+                    .nth(1)
+                    .unwrap()
+                    .split(',')
+                    .next()
+                    .unwrap()
+                    .parse()
+                    .unwrap();
                 let detector = FaceDetector::new(load(id)).unwrap().with_threshold(threshold as f32);
                 let (w, h) = (picture.width(), picture.height());
                 let faces = detector.detect(&Drawn(picture), w, h).unwrap();
                 let best = faces.first().unwrap_or_else(|| panic!("{id}: no face"));
-                let want: Vec<f64> = case["values"].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect();
+                let want: Vec<f64> =
+                    case["values"].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect();
                 let tolerance = case["tolerance"].as_f64().unwrap();
                 let b = best.face;
                 let got = [b.x, b.y, b.x + b.w, b.y + b.h].map(f64::from);
@@ -148,7 +162,10 @@ fn face_finders_from_picture_to_faces() {
                 }
                 assert!((f64::from(best.confidence) - want[5]).abs() <= 0.03, "{id}: {}", best.confidence);
                 let (rx, ry) = best.landmarks.right_eye;
-                assert!((f64::from(rx) - want[6]).abs() <= tolerance && (f64::from(ry) - want[7]).abs() <= tolerance);
+                assert!(
+                    (f64::from(rx) - want[6]).abs() <= tolerance
+                        && (f64::from(ry) - want[7]).abs() <= tolerance
+                );
                 faces_checked = true;
             }
         }
@@ -162,7 +179,9 @@ fn face_blend_from_crop_to_llr() {
     let detector = FaceCropDetector::new(load(id), None, OperatingPoints::default()).unwrap();
     let calibrator = calibrator(id);
     let semantics = Manifest::read(&home().models.join(id)).unwrap().score.unwrap().semantics;
-    let Preprocess::Image(spec) = Manifest::read(&home().models.join(id)).unwrap().preprocess else { panic!() };
+    let Preprocess::Image(spec) = Manifest::read(&home().models.join(id)).unwrap().preprocess else {
+        panic!()
+    };
     let mut seen = 0;
     for case in cases(id) {
         let picture = synthetic::by_name(case["fixture"].as_str().unwrap()).unwrap();

@@ -106,8 +106,16 @@ impl Mono16k {
             let mut blocks = BLOCK_IN.div_ceil(unit);
             // The filter's delay is half a block, in and out: an odd block would shift everything by half a sample.
             blocks += blocks % 2;
-            let resampler = Fft::new_custom(from, to, blocks * unit, 1, 1, WindowFunction::BlackmanHarris2, FixedSync::Input)
-                .map_err(|e| MediaError::Decode(format!("resampler: {e}")))?;
+            let resampler = Fft::new_custom(
+                from,
+                to,
+                blocks * unit,
+                1,
+                1,
+                WindowFunction::BlackmanHarris2,
+                FixedSync::Input,
+            )
+            .map_err(|e| MediaError::Decode(format!("resampler: {e}")))?;
             self.skip = resampler.output_delay();
             self.resampler = Some(resampler);
         }

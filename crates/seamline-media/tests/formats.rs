@@ -58,18 +58,53 @@ fn decode_with(path: &Path, skip_non_reference: bool) -> Decoded {
 /// Name, encoder arguments, pictures (0 = none wanted), whether sound is wanted.
 const CONTAINERS: &[(&str, &[&str], usize, bool)] = &[
     ("h264-aac.mp4", &["-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac"], 100, true),
-    ("faststart.mp4", &["-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac", "-movflags", "+faststart"], 100, true),
-    ("fragmented.mp4", &["-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac", "-movflags", "frag_keyframe+empty_moov"], 100, true),
+    (
+        "faststart.mp4",
+        &["-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac", "-movflags", "+faststart"],
+        100,
+        true,
+    ),
+    (
+        "fragmented.mp4",
+        &["-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac", "-movflags", "frag_keyframe+empty_moov"],
+        100,
+        true,
+    ),
     ("mjpeg-pcm.mov", &["-c:v", "mjpeg", "-pix_fmt", "yuvj420p", "-c:a", "pcm_s16le"], 100, true),
-    ("hevc-opus.mkv", &["-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=none", "-c:a", "libopus"], 100, true),
-    ("vp9-opus.webm", &["-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-c:a", "libopus"], 100, true),
+    (
+        "hevc-opus.mkv",
+        &["-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=none", "-c:a", "libopus"],
+        100,
+        true,
+    ),
+    (
+        "vp9-opus.webm",
+        &["-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-c:a", "libopus"],
+        100,
+        true,
+    ),
     ("vp8-vorbis.webm", &["-c:v", "libvpx", "-deadline", "realtime", "-c:a", "libvorbis"], 100, true),
     ("av1-opus.mkv", &["-t", "1", "-c:v", "libsvtav1", "-preset", "12", "-c:a", "libopus"], 25, true),
     ("mpeg4-mp3.avi", &["-c:v", "mpeg4", "-q:v", "5", "-c:a", "libmp3lame"], 100, true),
     ("h264-aac.flv", &["-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac", "-ar", "44100"], 100, true),
     ("h264-aac.ts", &["-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac"], 100, true),
     ("mpeg2-mp2.mpg", &["-c:v", "mpeg2video", "-q:v", "5", "-c:a", "mp2"], 100, true),
-    ("ten-bit.mkv", &["-c:v", "libx265", "-pix_fmt", "yuv420p10le", "-preset", "ultrafast", "-x265-params", "log-level=none", "-an"], 100, false),
+    (
+        "ten-bit.mkv",
+        &[
+            "-c:v",
+            "libx265",
+            "-pix_fmt",
+            "yuv420p10le",
+            "-preset",
+            "ultrafast",
+            "-x265-params",
+            "log-level=none",
+            "-an",
+        ],
+        100,
+        false,
+    ),
     ("small.gif", &["-t", "2", "-r", "10", "-an"], 20, false),
     ("small.apng", &["-t", "1", "-r", "10", "-f", "apng", "-an"], 10, false),
     ("animated.webp", &["-t", "2", "-r", "10", "-c:v", "libwebp_anim", "-an"], 20, false),
@@ -110,7 +145,8 @@ fn every_container_gives_its_pictures_and_its_sound() {
 
 #[test]
 fn non_reference_pictures_are_skipped_only_on_request_and_times_stay_true() {
-    let path = transcoded("bframes.mp4", &["-c:v", "libx264", "-bf", "3", "-b_strategy", "0", "-c:a", "aac"]).unwrap();
+    let path = transcoded("bframes.mp4", &["-c:v", "libx264", "-bf", "3", "-b_strategy", "0", "-c:a", "aac"])
+        .unwrap();
     let (all, some) = (decode(&path), decode_with(&path, true));
     assert_eq!(all.frames.len(), 100);
     assert!(some.frames.len() < 75, "{}", some.frames.len());
@@ -121,28 +157,47 @@ fn non_reference_pictures_are_skipped_only_on_request_and_times_stay_true() {
 fn rotation_and_sample_aspect_ratio_give_the_picture_as_shown() {
     let base = transcoded("plain.mp4", &["-c:v", "libx264", "-preset", "ultrafast", "-an"]).unwrap();
     let input = base.to_string_lossy().into_owned();
-    let turned = generated("turned.mp4", &["-i", &input, "-c", "copy", "-metadata:s:v:0", "rotate=90"]).unwrap();
+    let turned =
+        generated("turned.mp4", &["-i", &input, "-c", "copy", "-metadata:s:v:0", "rotate=90"]).unwrap();
     let d = decode(&turned);
     assert_eq!(d.size, Some((240, 320)));
     assert!(matches!(d.streams[0].rotation_degrees, Some(90 | 270)));
-    let wide = transcoded("wide.mp4", &["-c:v", "libx264", "-preset", "ultrafast", "-vf", "setsar=2/1", "-an"]).unwrap();
+    let wide =
+        transcoded("wide.mp4", &["-c:v", "libx264", "-preset", "ultrafast", "-vf", "setsar=2/1", "-an"])
+            .unwrap();
     assert_eq!(decode(&wide).size, Some((640, 240)));
 }
 
 #[test]
 fn a_turned_picture_is_upright() {
     // The top half is white: after a quarter turn either the left or the right half is.
-    let base = generated("halves.mp4", &[
-        "-f", "lavfi", "-i", "color=white:s=64x32:d=0.4,pad=64:64:0:0:black", "-c:v", "libx264", "-pix_fmt", "yuv420p",
-    ])
+    let base = generated(
+        "halves.mp4",
+        &[
+            "-f",
+            "lavfi",
+            "-i",
+            "color=white:s=64x32:d=0.4,pad=64:64:0:0:black",
+            "-c:v",
+            "libx264",
+            "-pix_fmt",
+            "yuv420p",
+        ],
+    )
     .unwrap();
     let input = base.to_string_lossy().into_owned();
-    let turned = generated("halves-turned.mp4", &["-i", &input, "-c", "copy", "-metadata:s:v:0", "rotate=90"]).unwrap();
+    let turned =
+        generated("halves-turned.mp4", &["-i", &input, "-c", "copy", "-metadata:s:v:0", "rotate=90"])
+            .unwrap();
     // What ffmpeg itself shows for it.
     let shown = generated("halves-shown.png", &["-i", &turned.to_string_lossy(), "-frames:v", "1"]).unwrap();
     let first = |path: &Path| {
-        let mut reader =
-            open(std::fs::File::open(path).unwrap(), &Limits::default(), DecodeOptions { skip_non_reference: false }).unwrap();
+        let mut reader = open(
+            std::fs::File::open(path).unwrap(),
+            &Limits::default(),
+            DecodeOptions { skip_non_reference: false },
+        )
+        .unwrap();
         loop {
             if let Some(MediaUnit::Frame(f)) = reader.next_unit().unwrap() {
                 return f.pixels.rgb(f.width, f.height).unwrap();
@@ -158,13 +213,31 @@ fn a_turned_picture_is_upright() {
 
 #[test]
 fn several_audio_streams_are_each_decoded_and_cover_art_is_not_video() {
-    let two = transcoded("two.mkv", &["-map", "0:v", "-map", "0:a", "-map", "0:a", "-c:v", "copy", "-c:a", "flac"]).unwrap();
+    let two =
+        transcoded("two.mkv", &["-map", "0:v", "-map", "0:a", "-map", "0:a", "-c:v", "copy", "-c:a", "flac"])
+            .unwrap();
     let d = decode(&two);
     assert_eq!(d.streams.iter().filter(|s| s.kind == StreamKind::Audio && s.judged).count(), 2);
     assert!((d.sound - 8.0).abs() < 0.2, "{}", d.sound);
-    let art = transcoded("art.m4a", &[
-        "-map", "0:a", "-map", "0:v", "-c:a", "aac", "-c:v", "mjpeg", "-pix_fmt", "yuvj420p", "-frames:v", "1", "-disposition:v", "attached_pic",
-    ])
+    let art = transcoded(
+        "art.m4a",
+        &[
+            "-map",
+            "0:a",
+            "-map",
+            "0:v",
+            "-c:a",
+            "aac",
+            "-c:v",
+            "mjpeg",
+            "-pix_fmt",
+            "yuvj420p",
+            "-frames:v",
+            "1",
+            "-disposition:v",
+            "attached_pic",
+        ],
+    )
     .unwrap();
     let d = decode(&art);
     assert!(d.frames.is_empty());
@@ -173,7 +246,9 @@ fn several_audio_streams_are_each_decoded_and_cover_art_is_not_video() {
 
 #[test]
 fn edit_lists_variable_rates_and_late_starts_keep_presentation_time() {
-    let base = transcoded("plain-av.mp4", &["-c:v", "libx264", "-preset", "ultrafast", "-g", "25", "-c:a", "aac"]).unwrap();
+    let base =
+        transcoded("plain-av.mp4", &["-c:v", "libx264", "-preset", "ultrafast", "-g", "25", "-c:a", "aac"])
+            .unwrap();
     let input = base.to_string_lossy().into_owned();
     // Cutting without re-encoding from between keyframes writes an edit list.
     let cut = generated("edited.mp4", &["-ss", "1.5", "-i", &input, "-c", "copy"]).unwrap();
@@ -181,11 +256,19 @@ fn edit_lists_variable_rates_and_late_starts_keep_presentation_time() {
     assert!(d.frames.len() <= 76 && d.frames.len() >= 60, "{}", d.frames.len());
     let last = d.frames.last().unwrap().as_secs_f64();
     assert!((last - 2.46).abs() < 0.3, "last picture at {last}");
-    let vfr = transcoded("vfr.mkv", &["-vf", "select='not(mod(n,7))+lt(n,20)'", "-vsync", "vfr", "-c:v", "libx264", "-an"]).unwrap();
+    let vfr = transcoded(
+        "vfr.mkv",
+        &["-vf", "select='not(mod(n,7))+lt(n,20)'", "-vsync", "vfr", "-c:v", "libx264", "-an"],
+    )
+    .unwrap();
     let d = decode(&vfr);
     let gaps: Vec<i64> = d.frames.windows(2).map(|w| w[1].minus(w[0]).as_micros()).collect();
     assert!(gaps.iter().any(|&g| g < 45_000) && gaps.iter().any(|&g| g > 250_000), "{gaps:?}");
-    let late = transcoded("late.ts", &["-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac", "-output_ts_offset", "100"]).unwrap();
+    let late = transcoded(
+        "late.ts",
+        &["-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac", "-output_ts_offset", "100"],
+    )
+    .unwrap();
     assert!(decode(&late).frames[0].as_micros().abs() < 150_000);
 }
 
@@ -237,7 +320,11 @@ fn samples_that_are_not_numbers_become_silence_and_a_gap() {
 
 #[test]
 fn a_cut_off_file_gives_what_is_there_and_says_so() {
-    let whole = transcoded("whole.mp4", &["-c:v", "libx264", "-preset", "ultrafast", "-g", "12", "-c:a", "aac", "-movflags", "+faststart"]).unwrap();
+    let whole = transcoded(
+        "whole.mp4",
+        &["-c:v", "libx264", "-preset", "ultrafast", "-g", "12", "-c:a", "aac", "-movflags", "+faststart"],
+    )
+    .unwrap();
     let data = std::fs::read(&whole).unwrap();
     let half = seamline_testkit::clips::bytes("half.mp4", &data[..data.len() / 2]).unwrap();
     let d = decode(&half);
@@ -249,7 +336,11 @@ fn a_cut_off_file_gives_what_is_there_and_says_so() {
 
 #[test]
 fn damage_in_the_middle_is_a_gap_and_the_rest_is_decoded() {
-    let whole = transcoded("damaged-src.mkv", &["-c:v", "libx264", "-preset", "ultrafast", "-g", "12", "-c:a", "aac"]).unwrap();
+    let whole = transcoded(
+        "damaged-src.mkv",
+        &["-c:v", "libx264", "-preset", "ultrafast", "-g", "12", "-c:a", "aac"],
+    )
+    .unwrap();
     let mut data = std::fs::read(&whole).unwrap();
     let n = data.len();
     data[n / 2..n / 2 + n / 40].iter_mut().for_each(|b| *b ^= 0x5a);

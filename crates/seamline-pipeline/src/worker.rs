@@ -43,7 +43,11 @@ fn prepare(start: &Start) -> Result<(Engine, JailStatus), String> {
     let home = Home::resolve();
     jail::limit_resources(&start.options.limits).map_err(|e| e.to_string())?;
     let plan = Plan::new(&home, &start.options).map_err(|e| e.to_string())?;
-    let engine = Engine::load(&home, &plan).map_err(|e| e.to_string())?;
+    let trust = match &start.options.trust_list {
+        Some(path) => crate::engine::read_trust(path).map_err(|e| e.to_string())?,
+        None => seamline_provenance::Trust::default(),
+    };
+    let engine = Engine::load(&home, &plan, trust).map_err(|e| e.to_string())?;
     seamline_media::warm_up();
     match jail::enter() {
         Ok(status) if status.is_full() || start.allow_unjailed => Ok((engine, status)),

@@ -67,16 +67,41 @@ fn check(program: &str, result: std::io::Result<std::process::Output>) -> Result
 
 /// Four seconds of a moving face at 320 x 240, 25 frames a second, over a reading: the source of most fixtures.
 pub fn talking_face() -> Result<PathBuf, FixtureError> {
-    moving_face("talking.mkv", 320, 240, 100, &["-c:v", "libx264", "-crf", "16", "-preset", "veryfast", "-c:a", "flac", "-t", "4"])
+    moving_face(
+        "talking.mkv",
+        320,
+        240,
+        100,
+        &["-c:v", "libx264", "-crf", "16", "-preset", "veryfast", "-c:a", "flac", "-t", "4"],
+    )
 }
 
 /// A moving face of any size and length, encoded by `args`.
-pub fn moving_face(name: &str, width: u32, height: u32, frames: u32, args: &[&str]) -> Result<PathBuf, FixtureError> {
+pub fn moving_face(
+    name: &str,
+    width: u32,
+    height: u32,
+    frames: u32,
+    args: &[&str],
+) -> Result<PathBuf, FixtureError> {
     cached(name, &format!("face v1 {width} {height} {frames} {args:?}"), |out| {
         let size = format!("{width}x{height}");
         let reading = reading();
         let mut child = Command::new("ffmpeg")
-            .args(["-hide_banner", "-loglevel", "error", "-y", "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", &size, "-r", "25"])
+            .args([
+                "-hide_banner",
+                "-loglevel",
+                "error",
+                "-y",
+                "-f",
+                "rawvideo",
+                "-pix_fmt",
+                "rgb24",
+                "-s",
+                &size,
+                "-r",
+                "25",
+            ])
             .args(["-i", "-", "-stream_loop", "-1", "-i"])
             .arg(&reading)
             .args(["-map", "0:v", "-map", "1:a", "-pix_fmt", "yuv420p", "-shortest"])

@@ -90,6 +90,7 @@ pub fn add(picture: &mut RgbFrame, centre: (f32, f32), scale: f32) {
 pub fn frame(width: u32, height: u32, i: u32) -> RgbFrame {
     let t = i as f32 * 0.08;
     let scale = height as f32 / 480.0;
-    let centre = (width as f32 / 2.0 + 30.0 * scale * t.sin(), height as f32 * 0.48 + 10.0 * scale * (1.7 * t).sin());
+    let centre =
+        (width as f32 / 2.0 + 30.0 * scale * t.sin(), height as f32 * 0.48 + 10.0 * scale * (1.7 * t).sin());
     draw(width, height, centre, scale)
 }

@@ -56,7 +56,8 @@ pub fn cartoon(width: u32, height: u32, cx: i64, cy: i64, face: i64) -> RgbFrame
 /// A picture by its recipe's name: `synthetic:waves(W,H)` or `synthetic:cartoon(W,H,CX,CY,FACE)`.
 pub fn by_name(name: &str) -> Option<RgbFrame> {
     let (kind, rest) = name.strip_prefix("synthetic:")?.split_once('(')?;
-    let n: Vec<i64> = rest.strip_suffix(')')?.split(',').map(|v| v.trim().parse().ok()).collect::<Option<_>>()?;
+    let n: Vec<i64> =
+        rest.strip_suffix(')')?.split(',').map(|v| v.trim().parse().ok()).collect::<Option<_>>()?;
     let side = |v: i64| u32::try_from(v).ok();
     match (kind, n.as_slice()) {
         ("waves", &[w, h]) => Some(waves(side(w)?, side(h)?)),

@@ -41,7 +41,8 @@ pub fn harmonics(samples: usize) -> Vec<f32> {
     (0..samples)
         .map(|i| {
             let t = i as f64 / 16_000.0;
-            let buzz: f64 = (1..=20).map(|k| (2.0 * PI * 120.0 * f64::from(k) * t).sin() / f64::from(k)).sum();
+            let buzz: f64 =
+                (1..=20).map(|k| (2.0 * PI * 120.0 * f64::from(k) * t).sin() / f64::from(k)).sum();
             (0.2 * buzz * (0.5 + 0.5 * (2.0 * PI * 3.0 * t).sin())) as f32
         })
         .collect()

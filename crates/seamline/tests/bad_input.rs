@@ -71,7 +71,11 @@ fn an_empty_folder_is_an_error_and_an_unreadable_file_is_a_failure() {
 
 #[test]
 fn truncated_files_are_judged_on_what_is_there() {
-    let whole = transcoded("scan-whole.mp4", &["-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac", "-movflags", "+faststart"]).unwrap();
+    let whole = transcoded(
+        "scan-whole.mp4",
+        &["-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac", "-movflags", "+faststart"],
+    )
+    .unwrap();
     let data = std::fs::read(&whole).unwrap();
     for (name, len) in [("one-byte-less.mp4", data.len() - 1), ("half.mp4", data.len() / 2)] {
         let cut = clips::bytes(name, &data[..len]).unwrap();
@@ -86,7 +90,8 @@ fn truncated_files_are_judged_on_what_is_there() {
         }
     }
     // Without its index an mp4 cannot be read at all.
-    let late = transcoded("late-index.mp4", &["-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac"]).unwrap();
+    let late =
+        transcoded("late-index.mp4", &["-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac"]).unwrap();
     let data = std::fs::read(&late).unwrap();
     expect_failure(&clips::bytes("no-index.mp4", &data[..data.len() / 2]).unwrap(), "probe", "invalid data");
 }
@@ -122,9 +127,10 @@ fn bombs_hit_their_limits() {
 
 #[test]
 fn a_video_without_frames_and_one_with_500_streams_do_no_harm() {
-    let empty = clips::generated("no-frames.mkv", &[
-        "-f", "lavfi", "-i", "color=gray:s=64x64:d=1", "-c:v", "libx264", "-frames:v", "0",
-    ]);
+    let empty = clips::generated(
+        "no-frames.mkv",
+        &["-f", "lavfi", "-i", "color=gray:s=64x64:d=1", "-c:v", "libx264", "-frames:v", "0"],
+    );
     if let Ok(empty) = empty {
         among_good(&empty, &[]);
     }
@@ -163,8 +169,27 @@ fn ten_hours_of_sparse_silence_pass_in_bounded_memory() {
 #[test]
 fn a_thousand_mutations_of_five_clips_cost_nothing_but_themselves() {
     let sources = [
-        transcoded("fuzz.mp4", &["-t", "0.6", "-vf", "scale=64:48", "-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac"]).unwrap(),
-        transcoded("fuzz.webm", &["-t", "0.6", "-vf", "scale=64:48", "-c:v", "libvpx", "-deadline", "realtime", "-c:a", "libopus"]).unwrap(),
+        transcoded(
+            "fuzz.mp4",
+            &["-t", "0.6", "-vf", "scale=64:48", "-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac"],
+        )
+        .unwrap(),
+        transcoded(
+            "fuzz.webm",
+            &[
+                "-t",
+                "0.6",
+                "-vf",
+                "scale=64:48",
+                "-c:v",
+                "libvpx",
+                "-deadline",
+                "realtime",
+                "-c:a",
+                "libopus",
+            ],
+        )
+        .unwrap(),
         transcoded("fuzz.gif", &["-t", "0.4", "-vf", "scale=64:48", "-r", "5", "-an"]).unwrap(),
         transcoded("fuzz.mp3", &["-t", "1", "-vn", "-c:a", "libmp3lame", "-b:a", "32k"]).unwrap(),
         transcoded("fuzz.png", &["-frames:v", "1", "-vf", "scale=64:48"]).unwrap(),
@@ -174,7 +199,11 @@ fn a_thousand_mutations_of_five_clips_cost_nothing_but_themselves() {
         let data = std::fs::read(source).unwrap();
         let kind = source.extension().unwrap().to_str().unwrap();
         for seed in 0..200u64 {
-            std::fs::write(dir.path().join(format!("{i}-{seed:03}.{kind}")), mutate(&data, seed * 5 + i as u64)).unwrap();
+            std::fs::write(
+                dir.path().join(format!("{i}-{seed:03}.{kind}")),
+                mutate(&data, seed * 5 + i as u64),
+            )
+            .unwrap();
         }
     }
     let began = Instant::now();
@@ -238,7 +267,13 @@ fn an_interrupt_leaves_whole_clips_only() {
         std::fs::copy(&clip, dir.path().join(format!("{i:02}.mkv"))).unwrap();
     }
     let out = dir.path().join("out.jsonl");
-    let mut child = seamline().arg("scan").arg(dir.path()).args(["-j", "2", "--quiet", "--out"]).arg(&out).spawn().unwrap();
+    let mut child = seamline()
+        .arg("scan")
+        .arg(dir.path())
+        .args(["-j", "2", "--quiet", "--out"])
+        .arg(&out)
+        .spawn()
+        .unwrap();
     let deadline = Instant::now() + Duration::from_secs(120);
     while std::fs::read_to_string(&out).unwrap_or_default().matches("\"type\":\"verdict\"").count() < 3 {
         assert!(Instant::now() < deadline, "no verdicts");

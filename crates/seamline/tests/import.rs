@@ -9,7 +9,8 @@ use seamline_testkit::clips::{reading, talking_face};
 use std::path::{Path, PathBuf};
 
 fn weights() -> PathBuf {
-    std::env::var_os("SEAMLINE_REFERENCE_WEIGHTS").map_or_else(|| root().join("../shared/weights"), PathBuf::from)
+    std::env::var_os("SEAMLINE_REFERENCE_WEIGHTS")
+        .map_or_else(|| root().join("../shared/weights"), PathBuf::from)
 }
 
 struct Import<'a> {
@@ -96,16 +97,34 @@ fn add_and_scan(import: &Import<'_>, clip: &Path) -> Option<serde_json::Value> {
     let manifest_path = dir.path().join("manifest.toml");
     let sha256 = Sha256Hash::of(&std::fs::read(&file).unwrap());
     std::fs::write(&manifest_path, manifest(import, sha256)).unwrap();
-    let add = seamline().args(["models", "add"]).arg(&file).arg("--manifest").arg(&manifest_path)
-        .env("SEAMLINE_USER_MODELS", &user).output().unwrap();
+    let add = seamline()
+        .args(["models", "add"])
+        .arg(&file)
+        .arg("--manifest")
+        .arg(&manifest_path)
+        .env("SEAMLINE_USER_MODELS", &user)
+        .output()
+        .unwrap();
     assert!(add.status.success(), "{}", String::from_utf8_lossy(&add.stderr));
     // Twice is an error, not an overwrite.
-    let again = seamline().args(["models", "add"]).arg(&file).arg("--manifest").arg(&manifest_path)
-        .env("SEAMLINE_USER_MODELS", &user).output().unwrap();
+    let again = seamline()
+        .args(["models", "add"])
+        .arg(&file)
+        .arg("--manifest")
+        .arg(&manifest_path)
+        .env("SEAMLINE_USER_MODELS", &user)
+        .output()
+        .unwrap();
     assert_eq!(again.status.code(), Some(2));
     let out = dir.path().join("out.jsonl");
-    let status = seamline().arg("scan").arg(clip).args(["--quiet", "--detectors", import.id, "--out"]).arg(&out)
-        .env("SEAMLINE_USER_MODELS", &user).output().unwrap();
+    let status = seamline()
+        .arg("scan")
+        .arg(clip)
+        .args(["--quiet", "--detectors", import.id, "--out"])
+        .arg(&out)
+        .env("SEAMLINE_USER_MODELS", &user)
+        .output()
+        .unwrap();
     let text = std::fs::read_to_string(&out).unwrap_or_default();
     let line = text.lines().find(|l| l.contains("\"type\":\"verdict\""));
     let line = line.unwrap_or_else(|| panic!("{}", String::from_utf8_lossy(&status.stderr)));
@@ -116,8 +135,14 @@ fn add_and_scan(import: &Import<'_>, clip: &Path) -> Option<serde_json::Value> {
 fn aasist_and_lcnn_judge_voices_and_meso4_faces_without_a_line_of_code() {
     let imports = [
         (Import { id: "aasist", file: "aasist.onnx", aspect: "voice", body: AASIST }, reading()),
-        (Import { id: "lfcc-lcnn-lstm", file: "lfcc_lcnn_lstm.onnx", aspect: "voice", body: LCNN }, reading()),
-        (Import { id: "meso4-df", file: "meso4_df.onnx", aspect: "face", body: MESO4 }, talking_face().unwrap()),
+        (
+            Import { id: "lfcc-lcnn-lstm", file: "lfcc_lcnn_lstm.onnx", aspect: "voice", body: LCNN },
+            reading(),
+        ),
+        (
+            Import { id: "meso4-df", file: "meso4_df.onnx", aspect: "face", body: MESO4 },
+            talking_face().unwrap(),
+        ),
     ];
     for (import, clip) in imports {
         let Some(verdict) = add_and_scan(&import, &clip) else { continue };
@@ -146,8 +171,14 @@ fn a_manifest_that_disagrees_with_the_file_is_refused_with_both_sides() {
         let path = dir.path().join("manifest.toml");
         let import = Import { id: "meso4-df", file: "meso4_df.onnx", aspect: "face", body };
         std::fs::write(&path, manifest(&import, sha256)).unwrap();
-        let out = seamline().args(["models", "add"]).arg(&file).arg("--manifest").arg(&path)
-            .env("SEAMLINE_USER_MODELS", dir.path().join("models")).output().unwrap();
+        let out = seamline()
+            .args(["models", "add"])
+            .arg(&file)
+            .arg("--manifest")
+            .arg(&path)
+            .env("SEAMLINE_USER_MODELS", dir.path().join("models"))
+            .output()
+            .unwrap();
         (out.status.code(), String::from_utf8_lossy(&out.stderr).into_owned())
     };
     let (code, text) = add(&MESO4.replace("256, 256", "224, 224").replace("width = 256", "width = 224"));

@@ -43,9 +43,21 @@ fn a_worker_cannot_open_a_socket_read_another_file_or_start_a_program() {
 
 /// Twenty seconds of 1080p at 60 pictures a second: many CPU seconds of decoding.
 fn busy_clip() -> std::path::PathBuf {
-    seamline_testkit::clips::generated("noise.mkv", &[
-        "-f", "lavfi", "-i", "testsrc2=s=1920x1080:r=60:d=20", "-c:v", "libx264", "-preset", "ultrafast", "-crf", "35",
-    ])
+    seamline_testkit::clips::generated(
+        "noise.mkv",
+        &[
+            "-f",
+            "lavfi",
+            "-i",
+            "testsrc2=s=1920x1080:r=60:d=20",
+            "-c:v",
+            "libx264",
+            "-preset",
+            "ultrafast",
+            "-crf",
+            "35",
+        ],
+    )
     .unwrap()
 }
 

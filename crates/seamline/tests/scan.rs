@@ -19,12 +19,17 @@ fn a_talking_face_gets_one_verdict_with_evidence_for_face_and_voice() {
     assert_eq!(s.lines.first().unwrap()["type"], "begin");
     assert_eq!(s.lines.last().unwrap()["type"], "end");
     assert_eq!(s.lines[0]["jail"], serde_json::json!({"seccomp": true, "landlock": "full"}));
-    let voice = s.evidence().into_iter().find(|e| e["detector"] == "voice-whisper" && e["rollup"] == true).unwrap();
+    let voice =
+        s.evidence().into_iter().find(|e| e["detector"] == "voice-whisper" && e["rollup"] == true).unwrap();
     assert_eq!(voice["outcome"], "scored");
     assert!(voice["quality"]["speech_secs"].as_f64().unwrap() > 2.0, "{voice}");
     assert!(v[0]["aspects"]["voice"]["llr"].is_number());
     assert_eq!(v[0]["aspects"].as_object().unwrap().len(), 8);
-    let faces: Vec<_> = s.evidence().into_iter().filter(|e| e["aspect"] == "face" && e["subject"]["kind"] == "track").collect();
+    let faces: Vec<_> = s
+        .evidence()
+        .into_iter()
+        .filter(|e| e["aspect"] == "face" && e["subject"]["kind"] == "track")
+        .collect();
     assert!(!faces.is_empty(), "the drawn face is followed");
     assert!(faces[0]["quality"]["face_px"].as_f64().unwrap() > 60.0);
 }
@@ -46,7 +51,11 @@ fn synthesised_speech_scores_above_a_reading() {
 
 #[test]
 fn nothing_to_judge_is_not_assessable_with_reasons() {
-    let blank = clips::generated("blank.mp4", &["-f", "lavfi", "-i", "color=gray:s=160x120:r=10:d=1", "-c:v", "libx264"]).unwrap();
+    let blank = clips::generated(
+        "blank.mp4",
+        &["-f", "lavfi", "-i", "color=gray:s=160x120:r=10:d=1", "-c:v", "libx264"],
+    )
+    .unwrap();
     let s = scan(&[&blank], &[]);
     let v = s.verdicts()[0];
     assert_eq!(v["conclusion"], "not_assessable");
@@ -78,7 +87,10 @@ fn a_folder_and_a_pipe_give_one_verdict_a_file_in_order() {
     std::fs::write(dir.path().join("notes.txt"), "not media").unwrap();
     let s = scan(&[dir.path()], &["-j", "2"]);
     let names = |s: &common::Scan| -> Vec<String> {
-        s.verdicts().iter().map(|v| v["path"].as_str().unwrap().rsplit('/').next().unwrap().to_owned()).collect()
+        s.verdicts()
+            .iter()
+            .map(|v| v["path"].as_str().unwrap().rsplit('/').next().unwrap().to_owned())
+            .collect()
     };
     assert_eq!(names(&s), ["a.wav", "b.wav"]);
     let out = dir.path().join("pipe.jsonl");
@@ -115,13 +127,24 @@ fn no_internet_socket_is_ever_opened() {
     assert!(status.code().is_some_and(|c| c <= 1), "{status}");
     let text = std::fs::read_to_string(&log).unwrap();
     for family in ["AF_INET", "AF_INET6", "AF_NETLINK", "AF_PACKET"] {
-        assert!(!text.contains(family), "{family} in: {}", text.lines().find(|l| l.contains(family)).unwrap());
+        assert!(
+            !text.contains(family),
+            "{family} in: {}",
+            text.lines().find(|l| l.contains(family)).unwrap()
+        );
     }
 }
 
 #[test]
 fn thorough_looks_at_more_and_html_pages_stand_alone() {
-    let clip = moving_face("two-secs.mp4", 640, 480, 50, &["-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac"]).unwrap();
+    let clip = moving_face(
+        "two-secs.mp4",
+        640,
+        480,
+        50,
+        &["-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac"],
+    )
+    .unwrap();
     let dir = tempfile::tempdir().unwrap();
     let html = dir.path().to_string_lossy().into_owned();
     let fast = scan(&[&clip], &["--html", &html]);

@@ -24,7 +24,12 @@ pub(crate) fn run(args: &ScanArgs) -> Result<ExitCode> {
         ProfileArg::Fast => Profile::Fast,
         ProfileArg::Thorough => Profile::Thorough,
     };
-    let options = ScanOptions { profile, detectors: args.detectors.clone(), limits };
+    let options = ScanOptions {
+        profile,
+        detectors: args.detectors.clone(),
+        trust_list: args.trust_list.clone(),
+        limits,
+    };
     let setup = WorkerSetup {
         program: std::env::current_exe().context("finding this program")?,
         options,

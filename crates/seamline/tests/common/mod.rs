@@ -54,8 +54,10 @@ impl Scan {
 pub fn scan(paths: &[&Path], args: &[&str]) -> Scan {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("out.jsonl");
-    let output = seamline().arg("scan").args(paths).args(args).arg("--quiet").arg("--out").arg(&out).output().unwrap();
+    let output =
+        seamline().arg("scan").args(paths).args(args).arg("--quiet").arg("--out").arg(&out).output().unwrap();
     let text = std::fs::read_to_string(&out).unwrap_or_default();
-    let lines = text.lines().map(|l| serde_json::from_str(l).unwrap_or_else(|e| panic!("{e}: {l}"))).collect();
+    let lines =
+        text.lines().map(|l| serde_json::from_str(l).unwrap_or_else(|e| panic!("{e}: {l}"))).collect();
     Scan { output, lines, text }
 }
