@@ -60,15 +60,18 @@ fn verdict(record: &ClipRecord) -> Markup {
                     p class="kicker" { "Verdict" }
                     h2 id="verdict" { (sentence_case(words::conclusion(c))) }
                     @if let Some(s) = c.support() {
-                        p class="band" { (sentence_case(words::support(s))) " support, on a scale of limited, moderate, strong" }
+                        p class="band" { (sentence_case(words::support(s))) " support (of limited, moderate, strong)" }
                     }
                 }
+            }
+            p class="aside terms" {
+                "Spoof: manipulated, cloned or generated. Bona fide: a genuine recording. Support: how the evidence weighs between the two."
             }
             div class="meaning" { @for p in meaning(record) { p { (p) } } }
             @if let Some(l) = v.llr {
                 (scale::scale(l, leading.and_then(|a| operating_point(record, a))))
                 @if let Some(a) = leading.filter(|_| c.support().is_some() && words::carrying_llr(record) != Some(l)) {
-                    p class="hint" {
+                    p class="aside" {
                         "This is the highest LLR among the aspects (" (a.aspect.as_str()) "); on its own it does not carry the verdict."
                     }
                 }
@@ -79,7 +82,7 @@ fn verdict(record: &ClipRecord) -> Markup {
             }
             details class="limits" open {
                 summary { "What this verdict does not say" }
-                ul { @for l in limits(c) { li { (l) } } }
+                ul { @for l in limits(record) { li { (l) } } }
             }
         }
     }
@@ -158,12 +161,15 @@ fn declared_only(record: &ClipRecord) -> bool {
     strongest == Some(Strength::Declares)
 }
 
-fn limits(c: Conclusion) -> Vec<&'static str> {
+fn limits(record: &ClipRecord) -> Vec<&'static str> {
     let mut out = vec![
         "It is not proof. It states how the evidence weighs; a person decides, with everything else that is known about the clip.",
         "The likelihood ratio is not the probability that the clip is fake: that depends also on what was known before, such as the source.",
     ];
-    match c {
+    match record.verdict.conclusion {
+        Conclusion::SupportsSpoof(_) if words::carrying_llr(record).is_none() => {
+            out.push("A label or signature can be wrong, and can be put on a genuine file.");
+        }
         Conclusion::SupportsSpoof(_) => out.push(
             "Genuine clips are called fake at a known rate (see Method), more often after heavy compression or in conditions unlike those tested.",
         ),
@@ -211,7 +217,7 @@ fn answers(record: &ClipRecord) -> Markup {
                 }
             }
             @if !silent.is_empty() {
-                p class="hint" {
+                p class="aside" {
                     "Not covered, because nothing that judges these was run: "
                     (silent.iter().map(|a| a.aspect.as_str()).collect::<Vec<_>>().join(", ")) "."
                 }
@@ -237,8 +243,9 @@ fn answer(record: &ClipRecord, a: &AspectVerdict) -> Markup {
             }
             td data-label="Why" {
                 div {
-                    @if a.reasons.is_empty() { span class="sub" { "No reason given." } }
-                    @else { ul { @for r in &a.reasons { li { (safe(&words::shorten(r, super::VALUE))) } } } }
+                    @let why = why(record, a);
+                    @if why.is_empty() { span class="sub" { "No reason given." } }
+                    @else { ul { @for r in &why { li { (safe(&words::shorten(r, super::VALUE))) } } } }
                     @if !a.families.is_empty() { p class="sub" { "Sees: " (words::families(&a.families)) } }
                     (links("Carried by", &a.carried_by, record))
                     (links("Against it", &a.against, record))
@@ -246,6 +253,11 @@ fn answer(record: &ClipRecord, a: &AspectVerdict) -> Markup {
             }
         }
     }
+}
+
+/// The fuser's reasons, or else why nothing was judged.
+fn why(record: &ClipRecord, a: &AspectVerdict) -> Vec<String> {
+    if a.reasons.is_empty() { words::not_judged(record, a.aspect) } else { a.reasons.clone() }
 }
 
 /// Links to rows of the evidence table; indices that are not there are left out.

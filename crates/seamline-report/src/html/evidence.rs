@@ -127,7 +127,7 @@ pub(super) fn findings(record: &ClipRecord) -> Markup {
             @for (strength, title, what) in groups {
                 @let here: Vec<_> = all.iter().filter(|f| f.2.strength == strength).collect();
                 @if !here.is_empty() {
-                    div class={ "group " (words::strength(strength)) } {
+                    div class={ "group g-" (words::strength(strength)) } {
                         h3 { (title) " " span class="sub inline" { (what) } }
                         ul class="tree" {
                             @for (i, e, code, detail) in here {

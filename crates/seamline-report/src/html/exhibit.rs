@@ -22,7 +22,7 @@ pub(super) fn image(e: &Exhibit, class: &str) -> Markup {
     html! {
         @match data_uri(e) {
             Some(uri) => img class=(class) src=(uri) alt=(super::safe(&e.caption));,
-            None => p class="hint" { "This picture is not shown: its data is not a clean PNG or JPEG." },
+            None => p class="aside" { "This picture is not shown: its data is not a clean PNG or JPEG." },
         }
     }
 }

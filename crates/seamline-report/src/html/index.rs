@@ -16,7 +16,7 @@ pub struct IndexEntry {
     pub hash: Option<String>,
     /// What the clip comes to.
     pub conclusion: Conclusion,
-    /// The LLR behind it.
+    /// The LLR behind it; absent where findings carry the conclusion, and where nothing was measured.
     pub llr: Option<LlrInterval>,
     /// The first reason.
     pub reason: String,
@@ -32,7 +32,10 @@ impl IndexEntry {
             path: record.path.clone(),
             hash: record.clip.map(|c| c.short()),
             conclusion: record.verdict.conclusion,
-            llr: record.verdict.llr,
+            llr: match record.verdict.conclusion.support() {
+                Some(_) => words::carrying_llr(record),
+                None => record.verdict.llr,
+            },
             reason: words::shorten(record.verdict.reasons.first().map_or("", String::as_str), 300),
             failed: record.evidence.iter().any(|e| matches!(e.outcome, Outcome::Failed { .. })),
         }
@@ -59,13 +62,13 @@ pub fn index_page(entries: &[IndexEntry], totals: &RunTotals, info: &RunInfo) ->
                     (count(totals.not_assessable, "not assessable", Conclusion::NotAssessable))
                 }
                 @if totals.failed > 0 { p { (words::count(totals.failed, "clip", "clips")) " with at least one failure." } }
-                p class="hint" { "A verdict states how evidence weighs; it is not proof. Inconclusive does not mean genuine." }
+                p class="aside" { "A verdict states how evidence weighs; it is not proof. Inconclusive does not mean genuine." }
             }
             section aria-labelledby="clips-h" {
                 h2 id="clips-h" { "Clips" }
                 @if entries.is_empty() { p { "None." } }
                 @else {
-                    table class="stack" {
+                    table class="stack clips" {
                         thead { tr { th scope="col" { "Clip" } th scope="col" { "Verdict" } th scope="col" { "LLR" } th scope="col" { "Main reason" } } }
                         tbody { @for e in entries { (row(e)) } }
                     }
@@ -108,7 +111,7 @@ fn row(e: &IndexEntry) -> Markup {
             td data-label="LLR" class="num" {
                 @match e.llr {
                     Some(l) => { span { (l.value.to_string()) span class="sub" { "[" (l.lo.to_string()) ", " (l.hi.to_string()) "]" } } },
-                    None => span class="sub" { "no LLR" },
+                    None => span class="sub" { (if e.conclusion.support().is_some() { "by findings" } else { "no LLR" }) },
                 }
             }
             td data-label="Main reason" { (safe(&e.reason)) }

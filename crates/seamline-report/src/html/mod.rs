@@ -45,7 +45,7 @@ fn document(title: &str, info: &RunInfo, body: Markup) -> String {
                 style { (PreEscaped(STYLE)) }
             }
             body {
-                a class="skip" href="#main" { "Skip to the verdict" }
+                a class="skip" href="#main" { "Skip to the content" }
                 (body)
                 footer class="page" {
                     p { "Made offline by Seamline " (safe(&info.version)) ". This page loads nothing and runs nothing." }

@@ -35,7 +35,7 @@ pub(super) fn scale(l: LlrInterval, spoof_at: Option<Llr>) -> Markup {
             svg width="100%" height="92" role="img" aria-label=(label) {
                 @for (from, to, class, name) in bands {
                     rect class=(class) x={ (x(from)) "%" } y="30" width={ (((x(to) - x(from)) * 100.0).round() / 100.0) "%" } height="22" {}
-                    text class="band" x={ (((x(from) + x(to)) * 50.0).round() / 100.0) "%" } y="66" { (name) }
+                    text class={ "band" (if class == "zero" { " zero-label" } else { "" }) } x={ (((x(from) + x(to)) * 50.0).round() / 100.0) "%" } y="66" { (name) }
                 }
                 @for mark in [-BANDS[2], -BANDS[1], -BANDS[0], BANDS[0], BANDS[1], BANDS[2]] {
                     line class="tick" x1={ (x(mark)) "%" } x2={ (x(mark)) "%" } y1="30" y2="56" {}
