@@ -158,7 +158,7 @@ pub struct Quality {
     /// Seconds of speech behind the score.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub speech_secs: Option<f32>,
-    /// Frequency below which 99 % of the speech's energy lies, in hertz (at most 8,000 at 16 kHz).
+    /// Frequency above which the speech's average spectrum stays 60 dB under its peak, in hertz (at most 8,000).
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub bandwidth_hz: Option<f32>,
     /// Speech level over noise floor, in decibels.

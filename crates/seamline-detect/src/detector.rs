@@ -25,6 +25,8 @@ pub struct DetectorSpec {
     pub accepts: SampleKind,
     /// Most samples a batch.
     pub max_batch: usize,
+    /// Speech detectors: the window length they are given, in samples.
+    pub window: Option<usize>,
     /// The hash of its weights.
     pub model_sha256: Option<Sha256Hash>,
 }

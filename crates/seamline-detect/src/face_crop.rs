@@ -55,6 +55,7 @@ impl FaceCropDetector {
             aspect,
             accepts: SampleKind::Face,
             max_batch: batch,
+            window: None,
             model_sha256: Some(m.sha256()),
         };
         Ok(Self { spec, model, image, output, score, calibrator, points, batch })

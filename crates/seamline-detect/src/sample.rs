@@ -28,6 +28,8 @@ pub struct SpeechWindow {
     pub stream: StreamIndex,
     /// The run of speech it lies in, from 0.
     pub segment: u32,
+    /// The window length in samples that it was cut for; a short run gives fewer samples.
+    pub nominal: usize,
     /// When.
     pub span: Span,
     /// 16 kHz mono.

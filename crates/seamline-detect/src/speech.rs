@@ -10,8 +10,8 @@ use std::collections::VecDeque;
 
 /// Runs of speech that are listed; later ones still count and are still scored.
 pub const MAX_SEGMENTS: usize = 2_000;
-/// Window length in samples: 3 s.
-pub const WINDOW: usize = 48_000;
+/// Longest window, in samples: what a detector that takes any length is given.
+pub const MAX_WINDOW: usize = 160_000;
 /// Runs shorter than this give no window: too little for any model.
 pub const MIN_WINDOW: usize = 16_000;
 /// Sound before the current run that is kept, so that a run's margin is still there.
@@ -21,8 +21,8 @@ type Sink<'s> = dyn FnMut(Sample) -> Result<(), DetectError> + 's;
 
 /// Samples one audio stream.
 ///
-/// Windows of 3 s lie edge to edge inside a run of speech; what is left at its end becomes a last window that
-/// reaches back to full length, or the whole run if the run is shorter than a window.
+/// For each window length that a detector wants, windows lie edge to edge inside a run of speech; what is left at
+/// its end becomes a last window that reaches back to full length, or the whole run if that is shorter.
 pub struct SpeechSampler {
     stream: StreamIndex,
     origin: Option<MediaTime>,
@@ -32,8 +32,8 @@ pub struct SpeechSampler {
     taken: u64,
     framed: u64,
     vad: Vad,
-    /// Windows of the open run were given up to here.
-    given: Option<u64>,
+    /// Window lengths, and up to where windows of the open run were given.
+    lengths: Vec<(usize, Option<u64>)>,
     segments: Vec<Span>,
     count: u32,
     quality: VoiceQuality,
@@ -43,8 +43,9 @@ pub struct SpeechSampler {
 }
 
 impl SpeechSampler {
-    /// A sampler for one stream; `draw` = also make a spectrogram.
-    pub fn new(stream: StreamIndex, draw: bool) -> Self {
+    /// A sampler for one stream; `lengths` are the window lengths wanted, in samples, at most [`MAX_WINDOW`];
+    /// `draw` = also make a spectrogram.
+    pub fn new(stream: StreamIndex, lengths: &[usize], draw: bool) -> Self {
         Self {
             stream,
             origin: None,
@@ -53,7 +54,7 @@ impl SpeechSampler {
             taken: 0,
             framed: 0,
             vad: Vad::default(),
-            given: None,
+            lengths: lengths.iter().map(|&n| (n.clamp(MIN_WINDOW, MAX_WINDOW), None)).collect(),
             segments: Vec::new(),
             count: 0,
             quality: VoiceQuality::default(),
@@ -88,12 +89,15 @@ impl SpeechSampler {
         }
         // Give windows of a long run as they fill, so that memory does not grow with it.
         if let Some(start) = self.vad.open_since() {
-            let start = start * FRAME as u64;
-            let mut from = self.given.unwrap_or(start);
-            while from + (2 * WINDOW) as u64 <= self.framed {
-                self.window(from, from + WINDOW as u64, sink)?;
-                from += WINDOW as u64;
-                self.given = Some(from);
+            let start = (start * FRAME as u64).max(self.base);
+            for i in 0..self.lengths.len() {
+                let (length, given) = self.lengths[i];
+                let mut from = given.unwrap_or(start);
+                while from + 2 * length as u64 <= self.framed {
+                    self.window(length, from, from + length as u64, sink)?;
+                    from += length as u64;
+                    self.lengths[i].1 = Some(from);
+                }
             }
         }
         self.trim();
@@ -101,17 +105,26 @@ impl SpeechSampler {
     }
 
     fn end_run(&mut self, run: Run, sink: &mut Sink<'_>) -> Result<(), DetectError> {
-        let (start, end) = (run.start * FRAME as u64, (run.end * FRAME as u64).min(self.taken));
-        let mut from = self.given.take().unwrap_or(start);
-        while from + WINDOW as u64 <= end {
-            self.window(from, from + WINDOW as u64, sink)?;
-            from += WINDOW as u64;
+        // What was trimmed while the run did not count as speech yet is not judged.
+        let (start, end) =
+            ((run.start * FRAME as u64).max(self.base), (run.end * FRAME as u64).min(self.taken));
+        if end <= start {
+            return Ok(());
         }
-        let rest = end.saturating_sub(from) as usize;
-        if rest >= MIN_WINDOW / 2 && end - start >= WINDOW as u64 {
-            self.window(end - WINDOW as u64, end, sink)?;
-        } else if rest >= MIN_WINDOW && from == start {
-            self.window(start, end, sink)?;
+        self.quality.speech(&self.slice(end.saturating_sub(MAX_WINDOW as u64).max(start), end));
+        for i in 0..self.lengths.len() {
+            let (length, given) = (self.lengths[i].0, self.lengths[i].1.take());
+            let mut from = given.unwrap_or(start);
+            while from + length as u64 <= end {
+                self.window(length, from, from + length as u64, sink)?;
+                from += length as u64;
+            }
+            let rest = end.saturating_sub(from) as usize;
+            if rest >= MIN_WINDOW / 2 && end - start >= length as u64 {
+                self.window(length, end - length as u64, end, sink)?;
+            } else if rest >= MIN_WINDOW && from == start {
+                self.window(length, start, end, sink)?;
+            }
         }
         if self.segments.len() < MAX_SEGMENTS {
             self.segments.push(Span::new(self.time(start), self.time(end)));
@@ -120,12 +133,12 @@ impl SpeechSampler {
         Ok(())
     }
 
-    fn window(&mut self, from: u64, to: u64, sink: &mut Sink<'_>) -> Result<(), DetectError> {
+    fn window(&mut self, nominal: usize, from: u64, to: u64, sink: &mut Sink<'_>) -> Result<(), DetectError> {
         let samples = self.slice(from, to);
-        self.quality.speech(&samples);
         sink(Sample::Speech(SpeechWindow {
             stream: self.stream,
             segment: self.count,
+            nominal,
             span: Span::new(self.time(from), self.time(to)),
             samples: samples.into(),
         }))
@@ -146,11 +159,15 @@ impl SpeechSampler {
 
     fn trim(&mut self) {
         let open = self.vad.open_since().map(|f| f * FRAME as u64);
-        let needed = match (self.given, open) {
-            // One full window back stays, for the last window that reaches back.
-            (Some(given), _) => given.saturating_sub(WINDOW as u64),
-            (None, Some(start)) => start,
-            (None, None) => self.framed.saturating_sub(KEEP as u64),
+        // One full window back stays, for the last window that reaches back.
+        let needed = match open {
+            Some(start) => self
+                .lengths
+                .iter()
+                .map(|(length, given)| given.map_or(start, |g| g.saturating_sub(*length as u64)))
+                .min()
+                .unwrap_or(self.framed),
+            None => self.framed.saturating_sub(KEEP as u64),
         };
         let drop = needed.min(self.framed.saturating_sub(KEEP as u64)).saturating_sub(self.base);
         self.buffer.drain(..(drop as usize).min(self.buffer.len()));
@@ -186,5 +203,49 @@ impl SpeechSampler {
             quality,
         };
         Ok((speech, picture))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Windows of a real reading, pushed in blocks of `block` samples.
+    fn windows(samples: &[f32], block: usize, lengths: &[usize]) -> Vec<(usize, Span, usize)> {
+        let mut out = Vec::new();
+        let mut sampler = SpeechSampler::new(StreamIndex(0), lengths, false);
+        let mut sink = |s: Sample| {
+            if let Sample::Speech(w) = s {
+                out.push((w.nominal, w.span, w.samples.len()));
+            }
+            Ok(())
+        };
+        for (i, part) in samples.chunks(block).enumerate() {
+            let time = MediaTime::from_samples((i * block) as u64, 16_000).unwrap();
+            let block = AudioBlock { stream: StreamIndex(0), time, samples: part.to_vec(), native_peak: 0.5 };
+            sampler.push(&block, &mut sink).unwrap();
+        }
+        sampler.finish(&mut sink).unwrap();
+        out
+    }
+
+    #[test]
+    fn windows_do_not_depend_on_block_size_and_cover_long_runs() {
+        let wav = std::fs::read(seamline_testkit::clips::reading()).unwrap();
+        let one: Vec<f32> = wav[44..]
+            .chunks_exact(2)
+            .map(|b| f32::from(i16::from_le_bytes([b[0], b[1]])) / 32_768.0)
+            .collect();
+        let long: Vec<f32> = one.iter().copied().cycle().take(16_000 * 40).collect();
+        let mut a = windows(&long, 1_000, &[48_000, 64_600]);
+        let mut b = windows(&long, 16_000, &[48_000, 64_600]);
+        let key = |w: &(usize, Span, usize)| (w.0, w.1);
+        a.sort_by_key(key);
+        b.sort_by_key(key);
+        assert_eq!(a, b);
+        let short: Vec<_> = a.iter().filter(|w| w.0 == 48_000).collect();
+        assert!(short.len() >= 8, "{}", short.len());
+        assert!(a.iter().all(|w| w.2 <= w.0 && w.2 >= MIN_WINDOW));
+        assert!(a.iter().any(|w| w.0 == 64_600));
     }
 }

@@ -12,6 +12,9 @@ const STAY: f32 = 0.35;
 const HANGOVER: u64 = 25;
 /// A run needs this many speech frames (about 0.2 s).
 const MIN_FRAMES: u64 = 12;
+/// Speech rises and falls with its syllables; a steady tone or hum, which the network can take for a vowel, does
+/// not. A run whose frame levels vary less than this (standard deviation, in decibels) is no speech.
+const MIN_MODULATION_DB: f64 = 3.0;
 /// Frames added before and after a run (about 0.1 s), so that onsets are inside.
 const MARGIN: u64 = 6;
 
@@ -24,11 +27,29 @@ pub struct Run {
     pub end: u64,
 }
 
+/// A run that has not ended yet.
+#[derive(Clone, Copy)]
+struct Open {
+    start: u64,
+    last: u64,
+    count: u64,
+    /// Sum and sum of squares of the speech frames' levels in decibels.
+    levels: (f64, f64),
+}
+
+impl Open {
+    fn is_speech(&self) -> bool {
+        let n = self.count as f64;
+        let variance = self.levels.1 / n - (self.levels.0 / n).powi(2);
+        self.count >= MIN_FRAMES && variance.max(0.0).sqrt() >= MIN_MODULATION_DB
+    }
+}
+
 /// Streaming voice activity detection for one audio stream.
 pub struct Vad {
     detector: earshot::Detector,
     frame: u64,
-    open: Option<(u64, u64, u64)>, // start, last speech frame, number of speech frames
+    open: Option<Open>,
     speech_frames: u64,
 }
 
@@ -47,13 +68,17 @@ impl Vad {
         self.frame += 1;
         let speech = score >= ON || (self.open.is_some() && score >= STAY);
         if speech {
-            self.speech_frames += 1;
-            let (start, _, count) = self.open.unwrap_or((now, now, 0));
-            self.open = Some((start, now, count + 1));
+            let power = clean.iter().map(|s| f64::from(*s).powi(2)).sum::<f64>() / FRAME as f64;
+            let db = 10.0 * power.max(1e-10).log10();
+            let mut open = self.open.unwrap_or(Open { start: now, last: now, count: 0, levels: (0.0, 0.0) });
+            open.last = now;
+            open.count += 1;
+            open.levels = (open.levels.0 + db, open.levels.1 + db * db);
+            self.open = Some(open);
             return None;
         }
         match self.open {
-            Some((_, last, _)) if now - last > HANGOVER => self.close(),
+            Some(open) if now - open.last > HANGOVER => self.close(),
             _ => None,
         }
     }
@@ -63,20 +88,20 @@ impl Vad {
         self.close()
     }
 
-    /// The start of the run that is open, if it is long enough to count already.
+    /// The start of the run that is open, if it counts as speech already.
     pub fn open_since(&self) -> Option<u64> {
-        self.open.filter(|o| o.2 >= MIN_FRAMES).map(|o| o.0.saturating_sub(MARGIN))
+        self.open.filter(Open::is_speech).map(|o| o.start.saturating_sub(MARGIN))
     }
 
-    /// Seconds of frames judged to be speech.
+    /// Seconds of frames judged to be speech, in runs that have ended.
     pub fn speech_secs(&self) -> f32 {
         (self.speech_frames as f64 * FRAME as f64 / f64::from(AudioBlock::RATE_HZ)) as f32
     }
 
     fn close(&mut self) -> Option<Run> {
-        let (start, last, count) = self.open.take()?;
-        let run = Run { start: start.saturating_sub(MARGIN), end: (last + 1 + MARGIN).min(self.frame) };
-        (count >= MIN_FRAMES).then_some(run)
+        let open = self.open.take().filter(Open::is_speech)?;
+        self.speech_frames += open.count;
+        Some(Run { start: open.start.saturating_sub(MARGIN), end: (open.last + 1 + MARGIN).min(self.frame) })
     }
 }
 

@@ -4,6 +4,7 @@ use crate::DetectError;
 use crate::aggregate::aggregate;
 use crate::detector::{Detector, DetectorRun, DetectorSpec, SampleKind};
 use crate::sample::{ClipContext, Sample, StreamSpeech};
+use crate::speech::{MAX_WINDOW, MIN_WINDOW};
 use crate::tensor;
 use seamline_core::{
     Abstain, AbstainReason, Aspect, Calibrator, Evidence, EvidenceLog, Llr, Outcome, Quality, Score, Span,
@@ -17,9 +18,8 @@ use std::sync::Arc;
 const BATCH: usize = 4;
 /// Runs of speech that get evidence of their own.
 const MAX_LISTED: usize = 200;
-/// Below this bandwidth the sound is a telephone's; no detector here was validated on that unless its
-/// calibration says so.
-const TELEPHONE_HZ: f32 = 3_600.0;
+/// Less bandwidth than this is outside what any detector here was trained on: the telephone's 3.4 kHz is inside.
+const MIN_BANDWIDTH_HZ: f32 = 3_000.0;
 
 /// Where a detector may speak, from its calibration.
 #[derive(Clone, Copy, Debug, Default)]
@@ -65,6 +65,7 @@ impl VoiceWindowDetector {
             aspect,
             accepts: SampleKind::Speech,
             max_batch: batch,
+            window: Some(waveform.samples.unwrap_or(MAX_WINDOW).clamp(MIN_WINDOW, MAX_WINDOW)),
             model_sha256: Some(m.sha256()),
         };
         Ok(Self { spec, model, waveform, output, score, calibrator, points, batch })
@@ -195,7 +196,7 @@ impl Run<'_> {
                 log.push(self.evidence(Subject::Segment { stream, span: *span }, false, outcome, q));
             }
         }
-        let narrow = quality.bandwidth_hz.is_some_and(|b| b < TELEPHONE_HZ * 0.5);
+        let narrow = quality.bandwidth_hz.is_some_and(|b| b < MIN_BANDWIDTH_HZ);
         let subject = Subject::Stream { stream, span: None };
         match self.scored(&scores.windows, &quality, !narrow) {
             Some(outcome @ Outcome::Scored { llr: None, .. }) => {
@@ -222,6 +223,9 @@ impl Run<'_> {
 impl DetectorRun for Run<'_> {
     fn push(&mut self, sample: &Sample, _log: &mut EvidenceLog) -> Result<(), DetectError> {
         let Sample::Speech(window) = sample else { return Ok(()) };
+        if Some(window.nominal) != self.detector.spec.window {
+            return Ok(());
+        }
         let tensor = self.detector.tensor(&window.samples);
         self.pending.push((window.stream, window.segment, window.span, tensor));
         if self.pending.len() >= self.detector.batch { self.flush() } else { Ok(()) }

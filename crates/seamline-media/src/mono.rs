@@ -1,11 +1,11 @@
 //! From any channels at any rate to mono at 16 kHz, in blocks with exact times.
 
 use audioadapter_buffers::direct::InterleavedSlice;
-use rubato::{Fft, FixedSync, Indexing, Resampler};
+use rubato::{Fft, FixedSync, Indexing, Resampler, WindowFunction};
 use seamline_core::{AudioBlock, MediaError, MediaTime, StreamIndex};
 
-/// Input frames a resampler chunk: about 20 ms at 48 kHz.
-const CHUNK: usize = 1024;
+/// Least input frames a resampler block: a longer block has a steeper anti-aliasing filter.
+const BLOCK_IN: usize = 1024;
 /// A jump in time larger than this restarts the resampler, so that later times stay right.
 const MAX_DRIFT: MediaTime = MediaTime::from_millis(100);
 /// Output samples a block, at most.
@@ -101,9 +101,21 @@ impl Mono16k {
         self.skip = 0;
         self.resampler = None;
         if rate_hz != AudioBlock::RATE_HZ {
-            let resampler =
-                Fft::new(rate_hz as usize, AudioBlock::RATE_HZ as usize, CHUNK, 1, FixedSync::Input)
-                    .map_err(|e| MediaError::Decode(format!("resampler: {e}")))?;
+            let (from, to) = (rate_hz as usize, AudioBlock::RATE_HZ as usize);
+            let unit = from / gcd(from, to);
+            let mut blocks = BLOCK_IN.div_ceil(unit);
+            // The filter's delay is half a block, in and out: an odd block would shift everything by half a sample.
+            blocks += blocks % 2;
+            let resampler = Fft::new_custom(
+                from,
+                to,
+                blocks * unit,
+                1,
+                1,
+                WindowFunction::BlackmanHarris2,
+                FixedSync::Input,
+            )
+            .map_err(|e| MediaError::Decode(format!("resampler: {e}")))?;
             self.skip = resampler.output_delay();
             self.resampler = Some(resampler);
         }
@@ -165,6 +177,10 @@ impl Mono16k {
             });
         }
     }
+}
+
+fn gcd(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { gcd(b, a % b) }
 }
 
 #[cfg(test)]

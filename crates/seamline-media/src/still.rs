@@ -73,8 +73,9 @@ pub(crate) fn flatten(picture: &DynamicImage) -> Result<RgbFrame, MediaError> {
 
 pub(crate) fn image_limits(limits: &Limits) -> image::Limits {
     let mut l = image::Limits::default();
-    l.max_image_width = Some(limits.max_side);
-    l.max_image_height = Some(limits.max_side);
+    // Width and height are checked by `check_size`, whose error names both numbers.
+    l.max_image_width = None;
+    l.max_image_height = None;
     // 16-bit RGBA is the widest that is decoded, and one copy of it is made.
     l.max_alloc = Some(limits.max_pixels.saturating_mul(8));
     l

@@ -42,7 +42,7 @@ pub fn analyse(file: File, engine: &Engine, options: &ScanOptions, draw: bool, s
     say(Note::Progress(Stage::Provenance, 0.0));
     match file.try_clone() {
         Ok(mut copy) => {
-            for evidence in seamline_provenance::inspect(&mut copy, &options.limits) {
+            for evidence in seamline_provenance::inspect(&mut copy, &options.limits, &engine.trust) {
                 say(Note::Evidence(evidence));
             }
             let _ = copy.seek(SeekFrom::Start(0)); // the decoder seeks for itself and reports a failure
@@ -232,8 +232,12 @@ struct Heard<'e> {
 fn listen(engine: &Engine, draw: bool, blocks: Receiver<AudioBlock>) -> Result<Heard<'_>, DetectError> {
     let mut runs = start(engine, SampleKind::Speech);
     let mut samplers: BTreeMap<StreamIndex, SpeechSampler> = BTreeMap::new();
+    let mut lengths: Vec<usize> = engine.detectors.iter().filter_map(|d| d.spec().window).collect();
+    lengths.sort_unstable();
+    lengths.dedup();
     for block in blocks {
-        let sampler = samplers.entry(block.stream).or_insert_with(|| SpeechSampler::new(block.stream, draw));
+        let sampler =
+            samplers.entry(block.stream).or_insert_with(|| SpeechSampler::new(block.stream, &lengths, draw));
         sampler.push(&block, &mut |sample| {
             give(&mut runs, &sample);
             Ok(())

@@ -10,7 +10,9 @@ use seamline_fuse::{FusionData, FusionError, LogisticCalibrator};
 use seamline_infer::{
     CalibrationData, Delivery, Home, Manifest, Model, ModelError, RUNTIME_VERSION, Role, Runtime,
 };
+use seamline_provenance::Trust;
 use sha2::{Digest, Sha256};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Why models could not be made ready.
@@ -22,6 +24,14 @@ pub enum EngineError {
     /// Fusion data.
     #[error(transparent)]
     Fusion(#[from] FusionError),
+    /// The trust list.
+    #[error("trust list {}: {message}", path.display())]
+    Trust {
+        /// Where it was looked for.
+        path: PathBuf,
+        /// What is wrong.
+        message: String,
+    },
     /// A name in `--detectors` that no manifest has.
     #[error("no detector named {name}; there are: {known}")]
     UnknownDetector {
@@ -91,6 +101,9 @@ impl Plan {
         field(&self.fusion.name());
         field(options.profile.as_str());
         field(&format!("{:?}", options.limits));
+        let trust =
+            options.trust_list.as_deref().and_then(|p| read_trust(p).ok()).and_then(|t| t.anchors_pem);
+        field(&Sha256Hash::of(trust.unwrap_or_default().as_bytes()).to_string());
         for m in std::iter::once(&self.face_detector).chain(&self.detectors) {
             field(m.id.as_str());
             field(&m.version);
@@ -128,11 +141,13 @@ pub struct Engine {
     pub faces: FaceDetector,
     /// Detectors, sorted by id.
     pub detectors: Vec<Box<dyn Detector>>,
+    /// Whose signatures are trusted.
+    pub trust: Trust,
 }
 
 impl Engine {
     /// Verifies and loads everything in `plan`.
-    pub fn load(home: &Home, plan: &Plan) -> Result<Self, EngineError> {
+    pub fn load(home: &Home, plan: &Plan, trust: Trust) -> Result<Self, EngineError> {
         let runtime = Runtime::load(home)?;
         let load = |m: &Manifest| Model::load(&runtime, m.clone(), &home.cache, 1);
         let faces = FaceDetector::new(load(&plan.face_detector)?)?;
@@ -152,8 +167,35 @@ impl Engine {
                 .into());
             }
         }
-        Ok(Self { faces, detectors })
+        Ok(Self { faces, detectors, trust })
     }
+}
+
+/// Trust anchors of the operator: every `.pem` file of a folder, or one file, sorted by name. Files that are not
+/// there are an error: a trust list that silently vanished would turn "proves" into "declares".
+pub fn read_trust(path: &Path) -> Result<Trust, EngineError> {
+    let io = |e: std::io::Error| EngineError::Trust { path: path.to_owned(), message: e.to_string() };
+    let mut files = Vec::new();
+    if path.is_dir() {
+        for entry in std::fs::read_dir(path).map_err(io)? {
+            let file = entry.map_err(io)?.path();
+            if file.extension().is_some_and(|e| e == "pem") {
+                files.push(file);
+            }
+        }
+        files.sort();
+    } else {
+        files.push(path.to_owned());
+    }
+    let mut anchors = String::new();
+    for file in files {
+        anchors.push_str(&std::fs::read_to_string(&file).map_err(io)?);
+        anchors.push('\n');
+    }
+    if !anchors.contains("BEGIN CERTIFICATE") {
+        return Err(EngineError::Trust { path: path.to_owned(), message: "holds no PEM certificate".into() });
+    }
+    Ok(Trust { anchors_pem: Some(anchors) })
 }
 
 fn calibration(

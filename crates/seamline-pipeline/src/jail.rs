@@ -86,6 +86,8 @@ fn allowed() -> Result<SeccompFilter, JailError> {
             .and_then(|c| SeccompRule::new(vec![c]))
             .map_err(|e| JailError(format!("seccomp: {e}")))
     };
+    // The first filter has answered clone3; of two filters that both refuse, the later one's errno would win.
+    rules.insert(libc::SYS_clone3, Vec::new());
     // Threads, not processes.
     let thread = libc::CLONE_THREAD as u64;
     rules.insert(libc::SYS_clone, vec![when(0, SeccompCmpOp::MaskedEq(thread), thread)?]);

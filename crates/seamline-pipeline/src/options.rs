@@ -3,6 +3,7 @@
 use seamline_core::{FindingCode, Limits};
 use seamline_detect::pictures::FramePolicy;
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
 /// How much is looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +49,8 @@ pub struct ScanOptions {
     pub profile: Profile,
     /// Detectors to run; empty = all that ship calibrated.
     pub detectors: Vec<String>,
+    /// Certificates of trusted C2PA issuers: a PEM file, or a folder of them.
+    pub trust_list: Option<PathBuf>,
     /// What one clip may cost.
     pub limits: Limits,
 }

@@ -11,6 +11,7 @@ const EXTENSIONS: &[&str] = &[
     "mp4", "m4v", "mov", "mkv", "webm", "avi", "flv", "ts", "mts", "m2ts", "mpg", "mpeg", "3gp", "3g2",
     "wmv", "asf", "ogv", "gif", "webp", "png", "jpg", "jpeg", "jpe", "bmp", "tif", "tiff", "apng", "wav",
     "flac", "mp3", "ogg", "oga", "opus", "m4a", "aac", "aif", "aiff", "amr", "wma", "caf", "mxf", "vob",
+    "avif", "heic", "heif",
 ];
 
 /// Files below `path`, sorted by path: `path` itself if it is no directory, whatever it is.

@@ -46,7 +46,7 @@ pub enum Probe {
     ReadFile,
     /// Start a program.
     Exec,
-    /// Die by a segmentation fault.
+    /// Die by a signal.
     Crash,
     /// Never answer, asleep.
     Hang,

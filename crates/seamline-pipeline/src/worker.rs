@@ -43,7 +43,11 @@ fn prepare(start: &Start) -> Result<(Engine, JailStatus), String> {
     let home = Home::resolve();
     jail::limit_resources(&start.options.limits).map_err(|e| e.to_string())?;
     let plan = Plan::new(&home, &start.options).map_err(|e| e.to_string())?;
-    let engine = Engine::load(&home, &plan).map_err(|e| e.to_string())?;
+    let trust = match &start.options.trust_list {
+        Some(path) => crate::engine::read_trust(path).map_err(|e| e.to_string())?,
+        None => seamline_provenance::Trust::default(),
+    };
+    let engine = Engine::load(&home, &plan, trust).map_err(|e| e.to_string())?;
     seamline_media::warm_up();
     match jail::enter() {
         Ok(status) if status.is_full() || start.allow_unjailed => Ok((engine, status)),
@@ -105,10 +109,7 @@ fn try_probe(probe: Probe) -> Option<String> {
         Probe::Socket => std::net::UdpSocket::bind("127.0.0.1:0").err().map(|e| e.to_string()),
         Probe::ReadFile => File::open("/etc/passwd").err().map(|e| e.to_string()),
         Probe::Exec => std::process::Command::new("/bin/true").spawn().err().map(|e| e.to_string()),
-        Probe::Crash => {
-            let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::SEGV);
-            std::process::abort()
-        }
+        Probe::Crash => std::process::abort(),
         Probe::Hang => loop {
             std::thread::park();
         },

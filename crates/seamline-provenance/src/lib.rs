@@ -1,9 +1,102 @@
-//! What a file declares about itself: C2PA, XMP, generator fields, container walkers.
+//! What a file declares about itself: C2PA manifests, XMP, generator parameters, AIGC labels, container traces.
+//!
+//! Bounded walkers ([`walk`]) pull metadata fields out of containers; readers turn fields into coded findings.
+//! A finding is evidence with a strength (proves, declares, hint, context), never a score, and absence is never
+//! evidence. May not: decode pictures or sound, open a file or a socket, fetch a remote manifest, or judge.
 
-use seamline_core::{Evidence, Limits};
-use std::io::{Read, Seek};
+mod c2pa_store;
+mod exif;
+mod fields;
+mod generators;
+mod limited;
+mod tc260;
+pub mod walk;
+mod xmp;
+
+pub use c2pa_store::Trust;
+pub use limited::WalkError;
+
+use seamline_core::code::FindingCode;
+use seamline_core::{Aspect, DetectorId, Evidence, Limits, Outcome, Quality, Stage, Subject};
+use std::io::{Read, Seek, SeekFrom};
+
+/// One finding before it becomes evidence: a code and named values.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Found {
+    pub(crate) code: &'static FindingCode,
+    pub(crate) detail: Vec<(String, String)>,
+}
+
+impl Found {
+    pub(crate) fn new(code: &'static FindingCode, detail: &[(&str, &str)]) -> Self {
+        let mut detail: Vec<(String, String)> =
+            detail.iter().map(|(k, v)| ((*k).to_owned(), tidy(v))).filter(|(_, v)| !v.is_empty()).collect();
+        detail.sort();
+        Self { code, detail }
+    }
+}
+
+/// Longest value shown in a finding, in characters.
+const MAX_SHOWN: usize = 400;
+
+/// One line without control characters, of bounded length.
+fn tidy(value: &str) -> String {
+    let line = value.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>();
+    let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.chars().count() <= MAX_SHOWN {
+        line
+    } else {
+        line.chars().take(MAX_SHOWN).chain(['…']).collect()
+    }
+}
 
 /// Reads what a clip declares. Never fails: what cannot be read is evidence too.
-pub fn inspect<R: Read + Seek + Send>(_clip: &mut R, _limits: &Limits) -> Vec<Evidence> {
-    Vec::new()
+pub fn inspect<R: Read + Seek + Send>(clip: &mut R, limits: &Limits, trust: &Trust) -> Vec<Evidence> {
+    let mut evidence = Vec::new();
+    match rewind(clip).and_then(|()| walk::fields(clip, limits)) {
+        Ok((fields, damage)) => {
+            let mut found = fields::read(&fields);
+            found.sort_by(|a, b| {
+                (b.code.strength, a.code.name, &a.detail).cmp(&(a.code.strength, b.code.name, &b.detail))
+            });
+            found.dedup();
+            evidence.extend(found.into_iter().map(|f| finding(&f)));
+            // A broken block is worth a word only where nothing else came of the file.
+            if let (Some(e), true) = (damage, evidence.is_empty()) {
+                evidence.push(failure(&e));
+            }
+        }
+        Err(e) => evidence.push(failure(&e)),
+    }
+    match rewind(clip) {
+        Ok(()) => evidence.extend(c2pa_store::inspect(clip, trust).iter().map(finding)),
+        Err(e) => evidence.push(failure(&e)),
+    }
+    evidence
+}
+
+fn rewind<R: Seek>(clip: &mut R) -> Result<(), WalkError> {
+    clip.seek(SeekFrom::Start(0)).map(|_| ()).map_err(|e| WalkError::Io(e.to_string()))
+}
+
+fn statement(outcome: Outcome) -> Evidence {
+    Evidence {
+        detector: DetectorId::builtin("provenance"),
+        version: env!("CARGO_PKG_VERSION").into(),
+        model_sha256: None,
+        aspect: Aspect::Provenance,
+        families: Vec::new(),
+        subject: Subject::Clip,
+        rollup: false,
+        outcome,
+        quality: Quality::default(),
+    }
+}
+
+fn finding(found: &Found) -> Evidence {
+    statement(Outcome::Finding { code: *found.code, detail: found.detail.clone() })
+}
+
+fn failure(error: &WalkError) -> Evidence {
+    statement(Outcome::Failed { stage: Stage::Provenance, message: error.to_string() })
 }

@@ -78,6 +78,9 @@ pub(crate) struct ScanArgs {
     /// Paths on standard input end with a NUL byte, as from `find -print0`
     #[arg(short = '0', long)]
     pub(crate) null: bool,
+    /// Certificates of trusted C2PA issuers: a PEM file, or a folder of them
+    #[arg(long, value_name = "PATH", env = "SEAMLINE_TRUST_DIR")]
+    pub(crate) trust_list: Option<PathBuf>,
     /// Most CPU seconds for one clip
     #[arg(long, value_name = "SECS", default_value_t = 7200)]
     pub(crate) max_cpu_secs: u64,

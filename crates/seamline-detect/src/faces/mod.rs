@@ -98,6 +98,13 @@ impl FaceDetector {
         Ok(Self { model, decoder, common })
     }
 
+    /// The same detector at another score threshold, for measurements.
+    #[must_use]
+    pub fn with_threshold(mut self, threshold: f32) -> Self {
+        self.common.score_threshold = threshold;
+        self
+    }
+
     /// Its manifest.
     pub fn manifest(&self) -> &Manifest {
         self.model.manifest()

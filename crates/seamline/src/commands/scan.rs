@@ -24,7 +24,12 @@ pub(crate) fn run(args: &ScanArgs) -> Result<ExitCode> {
         ProfileArg::Fast => Profile::Fast,
         ProfileArg::Thorough => Profile::Thorough,
     };
-    let options = ScanOptions { profile, detectors: args.detectors.clone(), limits };
+    let options = ScanOptions {
+        profile,
+        detectors: args.detectors.clone(),
+        trust_list: args.trust_list.clone(),
+        limits,
+    };
     let setup = WorkerSetup {
         program: std::env::current_exe().context("finding this program")?,
         options,
@@ -147,8 +152,8 @@ impl Write for Target {
                 match file.write_all(data) {
                     Ok(()) => Ok(data.len()),
                     Err(e) => {
-                        file.set_len(whole)?;
-                        file.seek(io::SeekFrom::Start(whole))?;
+                        // The write's own error is the one to report; a device cannot be cut back.
+                        let _ = file.set_len(whole).and_then(|()| file.seek(io::SeekFrom::Start(whole)));
                         Err(e)
                     }
                 }

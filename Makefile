@@ -1,0 +1,47 @@
+# Each target does its own set-up. `make demo` and `make test` are all a newcomer needs.
+SHELL := /bin/bash
+CARGO ?= cargo
+OUT ?= out
+.PHONY: demo scan test check bench setup install clean
+
+setup:
+	@scripts/setup.sh
+
+# Makes demo clips, scans them, and says where the reports are.
+demo: setup
+	$(CARGO) build --release --workspace --bins --examples --quiet
+	@scripts/demo.sh $(OUT)/demo
+
+# make scan CLIP=path
+scan: setup
+	@test -n "$(CLIP)" || { echo "usage: make scan CLIP=path" >&2; exit 2; }
+	$(CARGO) build --release --workspace --quiet
+	target/release/seamline scan "$(CLIP)" --html $(OUT)/scan --out $(OUT)/scan.jsonl
+
+test: setup
+	@scripts/test.sh
+
+check: setup
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --quiet -- -D warnings
+	@scripts/test.sh
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --quiet
+	@command -v cargo-deny >/dev/null || $(CARGO) install cargo-deny --locked --quiet
+	$(CARGO) deny --log-level error check
+
+bench: setup
+	$(CARGO) build --release --workspace --quiet
+	@benches/run.sh
+
+# A copy that needs no source tree: PREFIX=/usr/local by default.
+PREFIX ?= /usr/local
+install: setup
+	$(CARGO) build --release --workspace --quiet
+	install -Dm755 target/release/seamline $(DESTDIR)$(PREFIX)/bin/seamline
+	mkdir -p $(DESTDIR)$(PREFIX)/lib/seamline/.cache/models $(DESTDIR)$(PREFIX)/lib/seamline/.cache/lib
+	cp -r models $(DESTDIR)$(PREFIX)/lib/seamline/
+	cp .cache/models/*.onnx $(DESTDIR)$(PREFIX)/lib/seamline/.cache/models/
+	cp .cache/lib/libonnxruntime.so.* $(DESTDIR)$(PREFIX)/lib/seamline/.cache/lib/
+
+clean:
+	rm -rf target $(OUT)

