@@ -153,7 +153,7 @@ pub(crate) fn outcome(o: &Outcome) -> String {
         Outcome::Scored { score, llr: Some(l), .. } => {
             format!("LLR {} (raw score {:.3})", llr(*l), score.raw())
         }
-        Outcome::Scored { score, llr: None, .. } => format!("raw score {:.3}, not calibrated", score.raw()),
+        Outcome::Scored { score, llr: None, .. } => format!("raw score {:.3}, no LLR", score.raw()),
         Outcome::Finding { code, .. } => code.summary.into(),
         Outcome::Abstained(a) if a.detail.is_empty() => format!("not judged: {}", a.reason.summary()),
         Outcome::Abstained(a) => format!("not judged: {} ({})", a.reason.summary(), a.detail),

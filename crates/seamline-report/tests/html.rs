@@ -207,6 +207,51 @@ fn the_index_keeps_its_order_and_encodes_its_links() {
     assert!(page.contains("href=\"./javascript%3Aalert%281%29%2F..%252f%3F%22%C3%A9\""));
 }
 
+/// Relative luminance of `#rgb` or `#rrggbb` (WCAG 2.2).
+fn luminance(hex: &str) -> f64 {
+    let digits = hex.strip_prefix('#').unwrap();
+    let step = digits.len() / 3;
+    let channel = |i: usize| {
+        let part = &digits[i * step..(i + 1) * step];
+        let v = f64::from(u8::from_str_radix(&part.repeat(3 - step), 16).unwrap()) / 255.0;
+        if v <= 0.04045 { v / 12.92 } else { ((v + 0.055) / 1.055).powf(2.4) }
+    };
+    0.2126 * channel(0) + 0.7152 * channel(1) + 0.0722 * channel(2)
+}
+
+#[test]
+fn text_has_the_contrast_that_wcag_aa_asks_for() {
+    let style = include_str!("../src/html/style.css");
+    for scheme in style.split(":root{").skip(1).take(2) {
+        let colours: std::collections::BTreeMap<&str, &str> = scheme
+            .split('}')
+            .next()
+            .unwrap()
+            .split(';')
+            .filter_map(|d| d.trim().strip_prefix("--").and_then(|d| d.split_once(':')))
+            .collect();
+        let text = [
+            ("ink", &["bg", "card", "s1", "s2", "s3", "b1", "b2", "b3"][..], 3.0),
+            ("ink", &["bg", "card", "unclear-bg"], 7.0),
+            ("mute", &["bg", "card", "unclear-bg"], 4.5),
+            ("link", &["bg", "card", "unclear-bg"], 4.5),
+            ("spoof", &["card", "spoof-bg"], 4.5),
+            ("bona", &["card", "bona-bg"], 4.5),
+            ("unclear", &["bg", "card", "unclear-bg"], 4.5),
+            ("none", &["card", "none-bg"], 4.5),
+            ("bar-ink", &["raw1", "raw2", "raw3", "b1", "s2", "s3", "unclear-bg"], 4.5),
+            ("raw-line", &["card"], 3.0),
+        ];
+        for (front, backs, least) in text {
+            for back in backs {
+                let (a, b) = (luminance(colours[front]), luminance(colours[back]));
+                let ratio = (a.max(b) + 0.05) / (a.min(b) + 0.05);
+                assert!(ratio >= least, "{front} on {back}: {ratio:.2}, needs {least}");
+            }
+        }
+    }
+}
+
 /// Writes pages to look at: `cargo test -p seamline-report --test html -- --ignored`.
 #[test]
 #[ignore = "for eyes: writes pages into the target folder"]

@@ -122,6 +122,12 @@ fn meaning(record: &ClipRecord) -> Vec<String> {
                 out.push("The evidence contradicts itself. A person has to look at it.".into());
             } else {
                 out.push("The clip was judged, and the evidence does not carry a conclusion. Nothing found is not proof of a genuine clip.".into());
+                // The scale shows a side; without this the reader takes it for an answer.
+                match v.llr.map(|l| l.value.nats()) {
+                    Some(n) if n < 0.0 => out.push("The value below lies on the side of bona fide, but is not strong enough, or its detector is not validated, to support it.".into()),
+                    Some(n) if n > 0.0 => out.push("The value below lies on the side of spoof, but below the operating point, or its interval reaches 0.".into()),
+                    _ => {}
+                }
             }
         }
         (Conclusion::NotAssessable, _) => {
@@ -182,6 +188,9 @@ fn limits(record: &ClipRecord) -> Vec<&'static str> {
         Conclusion::NotAssessable => {
             out.push("A longer, larger or less compressed copy of the clip may be assessable.");
         }
+    }
+    if super::evidence::unjudged_faces(record) > 0 {
+        out.push("Faces are visible in the clip that no detector judged (see Not judged).");
     }
     out.push("Each detector sees the families of manipulation it was trained on. Whether the scene was staged or the caption is true is not judged.");
     out

@@ -49,6 +49,12 @@ pub(super) fn has_faces(record: &ClipRecord) -> bool {
     !tracks(record).is_empty() || other_pictures(record).next().is_some()
 }
 
+/// Faces that were followed and on which no detector has an answer.
+pub(super) fn unjudged_faces(record: &ClipRecord) -> usize {
+    let answered = |f: &Face<'_>| f.evidence.iter().any(|(_, e)| matches!(e.outcome, Outcome::Scored { .. }));
+    tracks(record).values().filter(|f| !answered(f)).count()
+}
+
 /// Pictures that belong neither to a face nor on the timeline.
 fn other_pictures(record: &ClipRecord) -> impl Iterator<Item = &Exhibit> {
     record.exhibits.iter().filter(|x| x.kind != "spectrogram" && !matches!(x.subject, Subject::Track { .. }))
@@ -93,7 +99,7 @@ fn card(track: TrackId, face: &Face<'_>) -> Markup {
                 p class="sub" {
                     (face.span.to_string()) "; " (format!("{:.0} × {:.0} px at ({:.0}, {:.0})", face.place.w, face.place.h, face.place.x, face.place.y))
                 }
-                @if face.evidence.is_empty() { p { "No detector said anything about this face." } }
+                @if face.evidence.is_empty() { p { "Seen, not judged: no detector said anything about this face." } }
                 @for (i, e) in &face.evidence {
                     p class="said" {
                         a href={ "#e" (i) } { (e.detector.as_str()) } ": " (safe(&words::outcome(&e.outcome)))
@@ -188,11 +194,15 @@ pub(super) fn not_judged(record: &ClipRecord) -> Markup {
                 @if !silent.is_empty() {
                     div { dt { "not covered" } dd { (silent.join(", ")) ": nothing that judges these was run" } }
                 }
+                @let faces = unjudged_faces(record);
+                @if faces > 0 {
+                    div { dt { "faces" } dd { a href="#faces" { (words::count(faces as u64, "face", "faces")) } " seen, with no answer from any detector" } }
+                }
                 @let unjudged: Vec<_> = record.streams.iter().filter(|s| !s.judged).collect();
                 @if !unjudged.is_empty() {
                     div {
                         dt { "streams" }
-                        dd { @for s in unjudged { p { "stream " (s.index.0) " (" (words::stream_kind(s.kind)) ", " (safe(&s.codec)) ") was not decoded" } } }
+                        dd { @for s in &unjudged { p { "stream " (s.index.0) " (" (words::stream_kind(s.kind)) ", " (safe(&s.codec)) ") was not decoded" } } }
                     }
                 }
                 @if !record.gaps.is_empty() {
@@ -201,7 +211,7 @@ pub(super) fn not_judged(record: &ClipRecord) -> Markup {
                         dd { a href="#gaps" { (words::count(record.gaps.len() as u64, "span", "spans")) " of the file" } " could not be decoded or were left out" }
                     }
                 }
-                @if all.is_empty() && silent.is_empty() && record.gaps.is_empty() {
+                @if all.is_empty() && silent.is_empty() && unjudged.is_empty() && record.gaps.is_empty() && faces == 0 {
                     div { dt { "nothing" } dd { "everything that was asked was judged" } }
                 }
             }
@@ -217,7 +227,7 @@ pub(super) fn all(record: &ClipRecord) -> Markup {
             details open[record.evidence.len() <= 12] {
                 summary { (words::count(record.evidence.len() as u64, "statement", "statements")) ", in the order in which they were made" }
                 @if !record.evidence.is_empty() {
-                    table class="stack dense" {
+                    table class="stack dense log" {
                         thead {
                             tr {
                                 th scope="col" { "No." } th scope="col" { "Aspect" } th scope="col" { "By" }
@@ -257,10 +267,13 @@ fn row(record: &ClipRecord, i: usize, e: &Evidence) -> Markup {
                 div {
                     (safe(&words::outcome(&e.outcome)))
                     @match &e.outcome {
-                        Outcome::Scored { score, supports_spoof_at, supports_bonafide_at, .. } => {
+                        Outcome::Scored { score, llr, supports_spoof_at, supports_bonafide_at } => {
                             span class="sub" { (polarity(score.semantics().orientation)) }
-                            @if let Some(at) = supports_spoof_at { span class="sub" { "may support spoof from LLR " (at.to_string()) } }
-                            @if let Some(at) = supports_bonafide_at { span class="sub" { "may support bona fide up to LLR " (at.to_string()) } }
+                            // An operating point is one of LLRs: beside a raw score alone it would be misread.
+                            @if llr.is_some() {
+                                @if let Some(at) = supports_spoof_at { span class="sub" { "may support spoof from LLR " (at.to_string()) } }
+                                @if let Some(at) = supports_bonafide_at { span class="sub" { "may support bona fide up to LLR " (at.to_string()) } }
+                            }
                         },
                         Outcome::Finding { code, detail } => {
                             span class="sub" { (code.name) ", " (words::strength(code.strength)) ", " (direction(code.direction)) }

@@ -316,7 +316,7 @@ fn lanes(record: &ClipRecord) -> Vec<Lane> {
 fn detectors(said: &[(Span, &Evidence)]) -> String {
     let mut names: Vec<&str> = said.iter().map(|(_, e)| e.detector.as_str()).collect();
     names.dedup();
-    if names.is_empty() { "seen".into() } else { names.join(", ") }
+    if names.is_empty() { "seen, not judged".into() } else { names.join(", ") }
 }
 
 /// Lowest and highest raw score of evidence without LLR, turned toward spoof.
