@@ -1,8 +1,8 @@
 //! The same words in every report for people: conclusions, bands, subjects, measurements.
 
 use seamline_core::{
-    Aspect, AspectVerdict, AttackFamily, ClipRecord, Conclusion, Evidence, LlrInterval, MediaTime, Outcome,
-    Quality, StreamKind, Strength, Subject, Support,
+    Aspect, AspectVerdict, AttackFamily, ClipRecord, Conclusion, Evidence, FindingCode, LlrInterval,
+    MediaTime, Outcome, Quality, StreamKind, Strength, Subject, Support,
 };
 
 /// Bounds of the support bands in nats: likelihood ratios 2, 10 and 100 (see [`Support`]).
@@ -198,10 +198,11 @@ pub(crate) fn not_judged(record: &ClipRecord, aspect: Aspect) -> Vec<String> {
     out
 }
 
+/// A finding: its place in the evidence, the statement, its code and what was read.
+pub(crate) type Found<'r> = (usize, &'r Evidence, &'r FindingCode, &'r [(String, String)]);
+
 /// Findings with their place in the evidence, strongest first; findings of equal strength keep their order.
-pub(crate) fn findings(
-    record: &ClipRecord,
-) -> Vec<(usize, &Evidence, &seamline_core::FindingCode, &[(String, String)])> {
+pub(crate) fn findings(record: &ClipRecord) -> Vec<Found<'_>> {
     let mut all: Vec<_> = record
         .evidence
         .iter()
@@ -258,7 +259,7 @@ pub(crate) fn thousands(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::new();
     for (i, c) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             out.push(',');
         }
         out.push(c);

@@ -1,5 +1,7 @@
 //! Whatever strings a clip holds: lines stay lines, pages stay pages, the terminal is not steered.
 
+#![allow(clippy::unwrap_used)] // helpers outside of #[test] functions
+
 mod common;
 
 use common::*;

@@ -1,5 +1,7 @@
 //! Pages: self-contained, well-formed, the same twice, and no string of a clip becomes markup.
 
+#![allow(clippy::unwrap_used)] // helpers outside of #[test] functions
+
 mod common;
 
 use common::*;

@@ -1,5 +1,7 @@
 //! `docs/report.schema.json` fits what is written, refuses what is broken, and `docs/report.md` names all of it.
 
+#![allow(clippy::unwrap_used)] // helpers outside of #[test] functions
+
 mod common;
 
 use common::*;

@@ -1,5 +1,7 @@
 //! The terminal summary, as a fact-checker reads it.
 
+#![allow(clippy::unwrap_used)] // helpers outside of #[test] functions
+
 mod common;
 
 use common::*;

@@ -11,7 +11,7 @@ pub(crate) fn data_uri(e: &Exhibit) -> Option<String> {
         _ => return None,
     };
     let body = e.base64.trim_end_matches('=');
-    let clean = e.base64.len() % 4 == 0
+    let clean = e.base64.len().is_multiple_of(4)
         && e.base64.len() - body.len() <= 2
         && body.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'+' || b == b'/');
     (clean && body.starts_with(start)).then(|| format!("data:{};base64,{}", e.media_type, e.base64))

@@ -27,6 +27,9 @@ struct Bar {
     title: String,
 }
 
+/// What is said of one lane, before it is drawn.
+type Said<'r> = Vec<(Span, &'r Evidence)>;
+
 struct Lane {
     name: String,
     what: String,
@@ -220,8 +223,8 @@ fn legend(lanes: &[Lane]) -> Markup {
 }
 
 fn lanes(record: &ClipRecord) -> Vec<Lane> {
-    let mut faces: BTreeMap<TrackId, Vec<(Span, &Evidence)>> = BTreeMap::new();
-    let mut others: BTreeMap<(u8, &str, u32), Vec<(Span, &Evidence)>> = BTreeMap::new();
+    let mut faces: BTreeMap<TrackId, Said<'_>> = BTreeMap::new();
+    let mut others: BTreeMap<(u8, &str, u32), Said<'_>> = BTreeMap::new();
     let mut findings = Vec::new();
     for e in &record.evidence {
         let Some(span) = e.subject.span() else { continue };
