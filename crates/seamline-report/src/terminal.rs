@@ -59,22 +59,13 @@ pub fn clip(record: &ClipRecord, style: &Style) -> String {
         page.out.push('\n');
     }
     page.headline(record);
-    let (mut shown, mut silent) = (Vec::new(), Vec::new());
-    for a in &v.aspects {
-        if record.evidence.iter().any(|e| e.aspect == a.aspect) {
-            shown.push(a);
-        } else {
-            silent.push(a.aspect.as_str());
-        }
-    }
-    for a in shown {
+    for a in v.aspects.iter().filter(|a| record.evidence.iter().any(|e| e.aspect == a.aspect)) {
         page.aspect(record, a);
     }
     page.findings(record);
     page.gaps(record);
-    if !silent.is_empty() && silent.len() < v.aspects.len() {
-        let all = silent.join(", ");
-        page.entry("not covered", DIM, &format!("{all}: nothing that judges these was run"), DIM);
+    if let Some((all, why)) = words::silent(record) {
+        page.entry("not covered", DIM, &format!("{all}: {why}"), DIM);
     }
     for note in notes(record) {
         page.entry("note", DIM, &note, "");

@@ -198,6 +198,27 @@ pub(crate) fn not_judged(record: &ClipRecord, aspect: Aspect) -> Vec<String> {
     out
 }
 
+/// Whether something broke.
+pub(crate) fn failed(record: &ClipRecord) -> bool {
+    record.evidence.iter().any(|e| matches!(e.outcome, Outcome::Failed { .. }))
+}
+
+/// Aspects of which nothing at all was said, and why that is; `None` if there are none.
+pub(crate) fn silent(record: &ClipRecord) -> Option<(String, &'static str)> {
+    let names: Vec<&str> = Aspect::ALL
+        .iter()
+        .filter(|a| !record.evidence.iter().any(|e| e.aspect == **a))
+        .map(|a| a.as_str())
+        .collect();
+    // After a failure nobody can tell which of these would have been judged.
+    let why = if failed(record) {
+        "no answer; judging broke off, or nothing that judges these was run"
+    } else {
+        "nothing that judges these was run"
+    };
+    (!names.is_empty()).then(|| (names.join(", "), why))
+}
+
 /// A finding: its place in the evidence, the statement, its code and what was read.
 pub(crate) type Found<'r> = (usize, &'r Evidence, &'r FindingCode, &'r [(String, String)]);
 

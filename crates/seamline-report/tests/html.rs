@@ -163,7 +163,11 @@ fn a_page_says_what_a_reader_needs() {
     let page = clip_page(&inconclusive(), &info());
     assert!(page.contains("Nothing found is not proof of a genuine clip"));
     let page = clip_page(&bona_fide(), &info());
-    assert!(page.contains("rests on what the file says of itself"));
+    assert!(page.contains("rests on a trusted signature or mark in the file"));
+    let page_of = |r: &ClipRecord| clip_page(r, &info());
+    assert!(page_of(&findings()).contains("rests on what the file says of itself"));
+    let unread = page_of(&unreadable());
+    assert!(unread.contains("judging broke off") && !unread.contains("everything that was meant"));
     assert!(page.contains("on its own it does not carry the verdict"));
 }
 

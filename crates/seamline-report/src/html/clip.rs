@@ -3,6 +3,7 @@
 use super::{badge, class_of, document, evidence, method, safe, scale, sign, timeline};
 use crate::words;
 use maud::{Markup, html};
+use seamline_core::code::Direction;
 use seamline_core::{AspectVerdict, ClipRecord, Conclusion, Llr, Outcome, RunInfo, Strength};
 
 /// One clip's page.
@@ -115,7 +116,14 @@ fn meaning(record: &ClipRecord) -> Vec<String> {
             out.push(times(-l.value.nats(), -l.hi.nats(), -l.lo.nats(), real, fake));
         }
         (Conclusion::SupportsSpoof(_) | Conclusion::SupportsBonaFide(_), None) => {
-            out.push("The verdict rests on what the file says of itself (see Findings), not on a measured likelihood ratio.".into());
+            let rests = if strongest(record) == Some(Strength::Proves) {
+                "a trusted signature or mark in the file"
+            } else {
+                "what the file says of itself"
+            };
+            out.push(format!(
+                "The verdict rests on {rests} (see Findings), not on a measured likelihood ratio."
+            ));
         }
         (Conclusion::Inconclusive, _) => {
             if v.aspects.iter().any(|a| matches!(a.conclusion, Conclusion::SupportsSpoof(_))) {
@@ -152,19 +160,21 @@ fn meaning(record: &ClipRecord) -> Vec<String> {
     out
 }
 
+/// The strongest finding on the side of the conclusion.
+fn strongest(record: &ClipRecord) -> Option<Strength> {
+    let side = match record.verdict.conclusion {
+        Conclusion::SupportsSpoof(_) => Direction::Spoof,
+        Conclusion::SupportsBonaFide(_) => Direction::Bonafide,
+        Conclusion::Inconclusive | Conclusion::NotAssessable => return None,
+    };
+    words::findings(record).iter().filter(|f| f.2.direction == side).map(|f| f.2.strength).max()
+}
+
 /// Whether a verdict of spoof rests on declarations and nothing stronger.
 fn declared_only(record: &ClipRecord) -> bool {
-    if !matches!(record.verdict.conclusion, Conclusion::SupportsSpoof(_))
-        || words::carrying_llr(record).is_some()
-    {
-        return false;
-    }
-    let strongest = words::findings(record)
-        .iter()
-        .filter(|(_, _, code, _)| code.direction == seamline_core::code::Direction::Spoof)
-        .map(|(_, _, code, _)| code.strength)
-        .max();
-    strongest == Some(Strength::Declares)
+    matches!(record.verdict.conclusion, Conclusion::SupportsSpoof(_))
+        && words::carrying_llr(record).is_none()
+        && strongest(record) == Some(Strength::Declares)
 }
 
 fn limits(record: &ClipRecord) -> Vec<&'static str> {
@@ -180,11 +190,17 @@ fn limits(record: &ClipRecord) -> Vec<&'static str> {
             "Genuine clips are called fake at a known rate (see Method), more often after heavy compression or in conditions unlike those tested.",
         ),
         Conclusion::SupportsBonaFide(_) => {
+            if words::carrying_llr(record).is_none() {
+                out.push("A signature speaks for who signed and for what was signed, not for what stood before the camera.");
+            }
             out.push("A manipulation that none of these detectors knows leaves the same picture.");
         }
         Conclusion::Inconclusive => out.push(
             "Inconclusive does not mean genuine. The operating points are set for few false alarms, so many fakes stay below them.",
         ),
+        Conclusion::NotAssessable if words::failed(record) => {
+            out.push("What broke is named under Not judged; another copy of the clip may be readable.");
+        }
         Conclusion::NotAssessable => {
             out.push("A longer, larger or less compressed copy of the clip may be assessable.");
         }
@@ -210,9 +226,10 @@ fn operating_point(record: &ClipRecord, a: &AspectVerdict) -> Option<Llr> {
 }
 
 fn answers(record: &ClipRecord) -> Markup {
-    let (covered, silent): (Vec<_>, Vec<_>) = record.verdict.aspects.iter().partition(|a| {
+    let speaks = |a: &&AspectVerdict| {
         record.evidence.iter().any(|e| e.aspect == a.aspect) || a.conclusion != Conclusion::NotAssessable
-    });
+    };
+    let covered: Vec<_> = record.verdict.aspects.iter().filter(speaks).collect();
     html! {
         section id="answers" aria-labelledby="answers-h" {
             h2 id="answers-h" { "Answers, question by question" }
@@ -225,11 +242,8 @@ fn answers(record: &ClipRecord) -> Markup {
                     tbody { @for a in covered { (answer(record, a)) } }
                 }
             }
-            @if !silent.is_empty() {
-                p class="aside" {
-                    "Not covered, because nothing that judges these was run: "
-                    (silent.iter().map(|a| a.aspect.as_str()).collect::<Vec<_>>().join(", ")) "."
-                }
+            @if let Some((all, why)) = words::silent(record) {
+                p class="aside" { "Not covered: " (all) " (" (why) ")." }
             }
         }
     }

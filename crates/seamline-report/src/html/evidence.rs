@@ -127,7 +127,9 @@ pub(super) fn findings(record: &ClipRecord) -> Markup {
     html! {
         section id="findings" aria-labelledby="findings-h" {
             h2 id="findings-h" { "Findings in the file" }
-            @if all.is_empty() {
+            @if all.is_empty() && words::failed(record) {
+                p { "None, but something broke (see Not judged): the file may not have been searched to its end." }
+            } @else if all.is_empty() {
                 p { "No signature, label, generator's trace or damage was found. Most platforms strip such data, so its absence says nothing." }
             }
             @for (strength, title, what) in groups {
@@ -176,11 +178,7 @@ pub(super) fn not_judged(record: &ClipRecord) -> Markup {
         .map(|&a| (a, words::not_judged(record, a)))
         .filter(|(_, why)| !why.is_empty())
         .collect();
-    let silent: Vec<&str> = Aspect::ALL
-        .iter()
-        .filter(|a| !record.evidence.iter().any(|e| e.aspect == **a))
-        .map(|a| a.as_str())
-        .collect();
+    let silent = words::silent(record);
     html! {
         section id="not-judged" aria-labelledby="not-judged-h" {
             h2 id="not-judged-h" { "What was not judged, and why" }
@@ -191,8 +189,8 @@ pub(super) fn not_judged(record: &ClipRecord) -> Markup {
                         dd { @for w in why { p { (safe(&words::shorten(w, super::VALUE))) } } }
                     }
                 }
-                @if !silent.is_empty() {
-                    div { dt { "not covered" } dd { (silent.join(", ")) ": nothing that judges these was run" } }
+                @if let Some((names, why)) = &silent {
+                    div { dt { "not covered" } dd { (names) ": " (why) } }
                 }
                 @let faces = unjudged_faces(record);
                 @if faces > 0 {
@@ -211,7 +209,7 @@ pub(super) fn not_judged(record: &ClipRecord) -> Markup {
                         dd { a href="#gaps" { (words::count(record.gaps.len() as u64, "span", "spans")) " of the file" } " could not be decoded or were left out" }
                     }
                 }
-                @if all.is_empty() && silent.is_empty() && unjudged.is_empty() && record.gaps.is_empty() && faces == 0 {
+                @if all.is_empty() && silent.is_none() && unjudged.is_empty() && record.gaps.is_empty() && faces == 0 {
                     div { dt { "nothing" } dd { "everything that was asked was judged" } }
                 }
             }

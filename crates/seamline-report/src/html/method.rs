@@ -16,7 +16,7 @@ pub(super) fn file(record: &ClipRecord) -> Markup {
                     dt { "SHA-256" }
                     dd class="hash" { @match &record.clip { Some(h) => (h.to_string()), None => "the file could not be read" } }
                 }
-                div { dt { "size" } dd { (words::bytes(record.size)) } }
+                div { dt { "size" } dd { @if record.clip.is_none() && record.size == 0 { "not known" } @else { (words::bytes(record.size)) } } }
                 div { dt { "decoding" } dd { @if record.policy.is_empty() { "nothing was decoded" } @else { (safe(&record.policy)) } } }
             }
             h3 { "Streams" }
@@ -45,7 +45,9 @@ pub(super) fn file(record: &ClipRecord) -> Markup {
                 }
             }
             h3 id="gaps" { "Gaps" }
-            @if record.gaps.is_empty() { p { "None: everything that was meant to be decoded was." } }
+            @if record.gaps.is_empty() && record.streams.is_empty() { p { "Nothing was decoded." } }
+            @else if record.gaps.is_empty() && words::failed(record) { p { "None recorded, but something broke (see Not judged)." } }
+            @else if record.gaps.is_empty() { p { "None: everything that was meant to be decoded was." } }
             @else {
                 ul {
                     @for g in &record.gaps {

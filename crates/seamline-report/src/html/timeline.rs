@@ -94,7 +94,9 @@ pub(super) fn section(record: &ClipRecord) -> Markup {
 fn drawing(record: &ClipRecord, extent: Extent) -> Markup {
     let lanes = lanes(record);
     let marks = marks(extent);
+    let pictures = record.exhibits.iter().any(|x| x.kind == "spectrogram");
     html! {
+        @if !lanes.is_empty() || pictures {
         (patterns())
         div class="timeline" {
             (axis(extent, &marks))
@@ -109,6 +111,7 @@ fn drawing(record: &ClipRecord, extent: Extent) -> Markup {
                     p class="sub under" { (safe(&x.caption)) ". Brighter is louder; low frequencies are at the bottom." }
                 }
             }
+        }
         }
         @if lanes.is_empty() { p { "No face, no speech, no finding and no gap has a place in time." } }
         @else { (legend(&lanes)) }
