@@ -14,7 +14,9 @@ fn index(records: &[ClipRecord]) -> String {
 }
 
 fn pages() -> Vec<String> {
-    let mut pages: Vec<_> = all().iter().map(|r| clip_page(r, &info())).collect();
+    let mut records = all();
+    records.push(crowded());
+    let mut pages: Vec<_> = records.iter().map(|r| clip_page(r, &info())).collect();
     pages.push(index(&all()));
     pages.push(index(&[]));
     pages
@@ -264,7 +266,7 @@ fn text_has_the_contrast_that_wcag_aa_asks_for() {
 fn write_pages_to_look_at() {
     let dir = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("pages");
     std::fs::create_dir_all(&dir).unwrap();
-    for record in all() {
+    for record in all().into_iter().chain([crowded()]) {
         std::fs::write(dir.join(file_name(&record)), clip_page(&record, &info())).unwrap();
     }
     std::fs::write(dir.join("report.html"), index(&all())).unwrap();

@@ -465,6 +465,36 @@ pub fn hostile() -> ClipRecord {
     record
 }
 
+/// Two hours, 30 faces, 400 runs of speech, findings on the timeline.
+pub fn crowded() -> ClipRecord {
+    let mut record = spoof_voice();
+    record.path = "parliament, whole session.mkv".into();
+    record.streams.iter_mut().for_each(|s| s.duration = Some(MediaTime::from_millis(7_200_000)));
+    record.evidence.retain(|e| e.rollup);
+    record.exhibits.retain(|x| x.kind != "face");
+    for i in 0..400_i64 {
+        let subject =
+            Subject::Segment { stream: StreamIndex(1), span: span(i * 18_000, i * 18_000 + 9_000 + i * 10) };
+        let raw = (i as f64 * 0.7).sin() * 3.0;
+        record.evidence.push(evidence(
+            "voice-whisper",
+            Aspect::Voice,
+            subject,
+            false,
+            scored(raw, None, Some(2.2)),
+        ));
+    }
+    for i in 0..30_i64 {
+        let subject = track(u32::try_from(i).unwrap() + 1, span(i * 240_000, i * 240_000 + 200_000), 90.0);
+        let value = (i - 15) as f64 * 0.3;
+        let outcome = scored(value, Some(llr(value, 0.8)), Some(2.2));
+        record.evidence.push(evidence("face-swap", Aspect::Face, subject, false, outcome));
+    }
+    let cut = Subject::Stream { stream: StreamIndex(0), span: Some(span(3_000_000, 3_400_000)) };
+    record.evidence.push(finding(code::CONTAINER_DAMAGED, cut, &[]));
+    record
+}
+
 pub fn all() -> Vec<ClipRecord> {
     vec![spoof_voice(), inconclusive(), unreadable(), truncated(), findings(), bona_fide(), hostile()]
 }
