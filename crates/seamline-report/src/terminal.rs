@@ -84,7 +84,10 @@ fn notes(record: &ClipRecord) -> Vec<String> {
         Conclusion::Inconclusive => {
             let aspects = &record.verdict.aspects;
             if aspects.iter().all(|a| !matches!(a.conclusion, Conclusion::SupportsSpoof(_))) {
-                out.push("nothing found; that is not proof of a genuine clip".into());
+                out.push(match record.verdict.llr.filter(|l| l.value.nats() > 0.0) {
+                    Some(_) => "leans toward spoof, too weakly to support it; not proof either way".into(),
+                    None => "nothing found; that is not proof of a genuine clip".into(),
+                });
             } else {
                 // The fuser's own sentence says what contradicts what.
                 out.extend(record.verdict.reasons.first().map(|r| words::safe(r, false)));

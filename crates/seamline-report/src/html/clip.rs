@@ -129,13 +129,16 @@ fn meaning(record: &ClipRecord) -> Vec<String> {
             if v.aspects.iter().any(|a| matches!(a.conclusion, Conclusion::SupportsSpoof(_))) {
                 out.push("The evidence contradicts itself. A person has to look at it.".into());
             } else {
-                out.push("The clip was judged, and the evidence does not carry a conclusion. Nothing found is not proof of a genuine clip.".into());
+                out.push("The clip was judged, and the evidence does not carry a conclusion.".into());
                 // The scale shows a side; without this the reader takes it for an answer.
-                match v.llr.map(|l| l.value.nats()) {
-                    Some(n) if n < 0.0 => out.push("The value below lies on the side of bona fide, but is not strong enough, or its detector is not validated, to support it.".into()),
-                    Some(n) if n > 0.0 => out.push("The value below lies on the side of spoof, but below the operating point, or its interval reaches 0.".into()),
-                    _ => {}
-                }
+                out.push(
+                    match v.llr.map(|l| l.value.nats()) {
+                        Some(n) if n > 0.0 => "The value below leans toward spoof, but too weakly to support it: it lies below the operating point, or its interval reaches 0. That is not proof either way.",
+                        Some(n) if n < 0.0 => "Nothing found is not proof of a genuine clip: the value below lies on the side of bona fide, but too weakly, or no detector behind it is validated to support that side.",
+                        _ => "Nothing found is not proof of a genuine clip.",
+                    }
+                    .into(),
+                );
             }
         }
         (Conclusion::NotAssessable, _) => {
@@ -270,8 +273,10 @@ fn answer(record: &ClipRecord, a: &AspectVerdict) -> Markup {
                     @if why.is_empty() { span class="sub" { "No reason given." } }
                     @else { ul { @for r in &why { li { (safe(&words::shorten(r, super::VALUE))) } } } }
                     @if !a.families.is_empty() { p class="sub" { "Sees: " (words::families(&a.families)) } }
-                    (links("Carried by", &a.carried_by, record))
-                    (links("Against it", &a.against, record))
+                    // Without a side there is nothing to carry: the fuser lists what leans each way.
+                    @let (with, against) = if a.conclusion.support().is_some() { ("Carried by", "Against it") } else { ("Toward spoof", "Toward bona fide") };
+                    (links(with, &a.carried_by, record))
+                    (links(against, &a.against, record))
                 }
             }
         }

@@ -242,6 +242,9 @@ pub(super) fn all(record: &ClipRecord) -> Markup {
 
 fn row(record: &ClipRecord, i: usize, e: &Evidence) -> Markup {
     let aspects = &record.verdict.aspects;
+    let sided = aspects.iter().any(|a| a.aspect == e.aspect && a.conclusion.support().is_some());
+    let (with, against_it) =
+        if sided { ("carries", "against") } else { ("toward spoof", "toward bona fide") };
     let carried = aspects.iter().any(|a| a.carried_by.contains(&i));
     let against = aspects.iter().any(|a| a.against.contains(&i));
     html! {
@@ -249,8 +252,8 @@ fn row(record: &ClipRecord, i: usize, e: &Evidence) -> Markup {
             th scope="row" data-label="No." {
                 span {
                     (i)
-                    @if carried { span class="sub" { "carries" } }
-                    @if against { span class="sub" { "against" } }
+                    @if carried { span class="sub" { (with) } }
+                    @if against { span class="sub" { (against_it) } }
                 }
             }
             td data-label="Aspect" { (e.aspect.as_str()) }
