@@ -5,3 +5,4 @@
 pub mod html;
 pub mod jsonl;
 pub mod terminal;
+mod words;
