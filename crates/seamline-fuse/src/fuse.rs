@@ -127,7 +127,7 @@ impl MaxAspectFuser {
             llr: pooled,
             score,
             families,
-            reasons: reasons(&mine, conclusion),
+            reasons: reasons(&mine, conclusion, pooled),
             carried_by,
             against,
         }
@@ -242,15 +242,16 @@ fn leading_score(mine: &[(usize, &Evidence)], members: &[Member]) -> Option<f64>
 /// Most sentences an aspect gives; the evidence itself is never cut.
 const MAX_REASONS: usize = 12;
 
-fn reasons(mine: &[(usize, &Evidence)], conclusion: Conclusion) -> Vec<String> {
+fn reasons(mine: &[(usize, &Evidence)], conclusion: Conclusion, pooled: Option<LlrInterval>) -> Vec<String> {
     let mut out = Vec::new();
     if conclusion == Conclusion::Inconclusive
         && mine.iter().any(|(_, e)| matches!(e.outcome, Outcome::Scored { .. }))
     {
-        out.push(
-            "no support for manipulation found at the operating point; that is not proof of a genuine clip"
-                .into(),
-        );
+        out.push(if pooled.is_some_and(|l| l.value.nats() > 0.0) {
+            "leans toward manipulation, below the operating point: not enough to say so".into()
+        } else {
+            "no support for manipulation found at the operating point; that is not proof of a genuine clip".into()
+        });
     }
     let rank = |e: &Evidence| match &e.outcome {
         Outcome::Finding { code, .. } if code.direction != Direction::Neutral => 0,

@@ -25,10 +25,11 @@ const EXPIRY_CODES: [&str; 3] =
 
 pub(crate) fn inspect<R: Read + Seek + Send>(clip: &mut R, trust: &Trust) -> Vec<Found> {
     // `verify_trust` stays on without anchors, so that "untrusted" is said rather than passed over.
-    let settings = json!({
-        "verify": { "remote_manifest_fetch": false, "ocsp_fetch": false, "verify_trust": true },
-        "trust": { "trust_anchors": trust.anchors_pem.as_deref().unwrap_or_default() },
-    });
+    let mut settings = json!({ "verify": { "remote_manifest_fetch": false, "ocsp_fetch": false, "verify_trust": true } });
+    // An empty list of anchors is refused by the crate: without anchors the key stays away.
+    if let Some(anchors) = &trust.anchors_pem {
+        settings["trust"] = json!({ "trust_anchors": anchors });
+    }
     let context = match Context::new().with_settings(settings.to_string().as_str()) {
         Ok(context) => context,
         Err(e) => return vec![Found::new(&C2PA_UNREADABLE, &[("error", &e.to_string())])],

@@ -6,7 +6,7 @@ use seamline_core::code::CONTAINER_ENCODER;
 
 /// Fields that name the software that wrote a file: context, never a sign of AI.
 const ENCODER_KEYS: [&str; 7] =
-    ["encoder", "Software", "ISFT", "too", "swr", "com.apple.quicktime.software", "Encoder"];
+    ["encoder", "Software", "ISFT", "\u{a9}too", "\u{a9}swr", "com.apple.quicktime.software", "Encoder"];
 
 pub(crate) fn read(fields: &[Field]) -> Vec<Found> {
     let mut out = Vec::new();

@@ -82,7 +82,7 @@ fn boxes(data: &[u8], depth: u32, out: &mut Vec<Field>) {
                     }
                     short => short,
                 };
-                out.push(Field::Text { key: text(&[*a, *b, *c]), value: text(value) });
+                out.push(Field::Text { key: text(&[0xa9, *a, *b, *c]), value: text(value) });
             }
             _ => {}
         }
@@ -106,7 +106,7 @@ fn meta(data: &[u8], out: &mut Vec<Field>) {
                     let index = u32::from_be_bytes(item) as usize;
                     let key = match index.checked_sub(1).and_then(|i| keys.get(i)) {
                         Some(name) => name.clone(),
-                        None => text(&item).trim_start_matches('\u{a9}').to_owned(),
+                        None => text(&item),
                     };
                     // Type and locale before the value.
                     out.push(Field::Text { key, value: text(value.get(8..).unwrap_or_default()) });
