@@ -45,6 +45,30 @@ def fold(model: EfficientNetLite0) -> EfficientNetLite0:
     return model
 
 
+def inline_padding(model: onnx.ModelProto) -> None:
+    """Move the asymmetric padding of the stride-2 convolutions into the convolution, and drop what made it."""
+    makers = {n.output[0]: n for n in model.graph.node}
+    for node in model.graph.node:
+        maker = makers.get(node.input[0]) if node.op_type == "Conv" else None
+        if maker is None or maker.op_type != "Pad":
+            continue
+        attrs = {a.name: a for a in node.attribute}
+        total = attrs["kernel_shape"].ints[0] - attrs["strides"].ints[0]
+        begin, end = total // 2, total - total // 2
+        attrs["pads"].ints[:] = [begin, begin, end, end]
+        node.input[0] = maker.input[0]
+    wanted, kept = {o.name for o in model.graph.output}, []
+    for node in reversed(model.graph.node):   # in file order every producer precedes its users
+        if wanted & set(node.output):
+            kept.append(node)
+            wanted |= set(node.input)
+    del model.graph.node[:]
+    model.graph.node.extend(reversed(kept))
+    weights = [t for t in model.graph.initializer if t.name in wanted]
+    del model.graph.initializer[:]
+    model.graph.initializer.extend(weights)
+
+
 def pack(model: onnx.ModelProto, smallest: int = 1024) -> onnx.ModelProto:
     """1x1 convolution weights to int8, Cast, Mul."""
     weights = {t.name: t for t in model.graph.initializer}
@@ -76,6 +100,7 @@ def export(model: EfficientNetLite0) -> tuple[bytes, bytes]:
     plain.producer_name, plain.producer_version, plain.doc_string = "seamline", "", ""
     for node in plain.graph.node:
         node.doc_string = ""
+    inline_padding(plain)
     small = onnx.ModelProto()
     small.CopyFrom(plain)
     small = pack(small)

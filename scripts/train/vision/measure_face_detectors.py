@@ -22,7 +22,7 @@ import numpy as np
 from face_detect import ROOT, Detector, Face, iou
 from PIL import Image
 
-CONFIGS = [("face-blazeface", s) for s in (192, 256, 384, 512)] + [("face-centerface", s) for s in (320, 480, 640)]
+CONFIGS = [("face-blazeface", s) for s in (192, 256, 384, 512)] + [("face-centerface", s) for s in (320, 384, 480, 640)]
 SIZES = (24, 32, 40, 56, 80)
 
 
@@ -112,6 +112,7 @@ def main() -> None:
     p.add_argument("--data", type=Path, default=ROOT / "../shared/data")
     p.add_argument("--weights", type=Path, default=ROOT / "../shared/weights")
     p.add_argument("--out", type=Path, default=ROOT / ".cache/train/vision/face_detectors.json")
+    p.add_argument("--only", help="MODEL:SIZE; measure one and merge it into --out")
     args = p.parse_args()
     cv2.setNumThreads(1)
     yunet = YuNet(args.weights / "yunet_n_640.onnx")
@@ -122,7 +123,11 @@ def main() -> None:
     result = {"pictures": sum(i[0] == "picture" for i in items), "frames": sum(i[0] == "frame" for i in items),
               "faces": sum(len(i[3]) for i in items), "empty": sum(i[4] for i in items),
               "planted_each_size": len(planted) // len(SIZES), "rows": []}
+    if args.only:
+        result["rows"] = json.loads(args.out.read_text())["rows"]
     for model, size in CONFIGS:
+        if args.only and args.only != f"{model}:{size}":
+            continue
         det = Detector(model, size=(size, size))
         hit = {"picture": [0, 0], "frame": [0, 0]}
         alarms, ms, ratio, shift = 0, [], [], []
@@ -134,7 +139,7 @@ def main() -> None:
             for f in faces:
                 overlap = iou(boxes([f])[0], boxes(found)) if found else np.zeros(1)
                 ok = overlap.max() >= 0.35
-                hit[kind][0] += ok
+                hit[kind][0] += int(ok)
                 hit[kind][1] += 1
                 if ok:
                     g = found[int(overlap.argmax())]
@@ -157,6 +162,7 @@ def main() -> None:
                "size_ratio": statistics.median(ratio), "shift_y": statistics.median(shift)}
         print(row, flush=True)
         result["rows"].append(row)
+    result["rows"].sort(key=lambda r: (r["model"], r["canvas"]))
     args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.write_text(json.dumps(result, indent=1))
 

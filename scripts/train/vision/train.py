@@ -92,6 +92,25 @@ def auc(bona, spoof) -> float:
     return float((rank[len(bona):].sum() - len(spoof) * (len(spoof) + 1) / 2) / (len(bona) * len(spoof)))
 
 
+def backward(model, x, y, device) -> torch.Tensor:
+    with torch.autocast("cuda", torch.bfloat16, enabled=device == "cuda"):
+        logit = model(x)
+    loss = torch.nn.functional.binary_cross_entropy_with_logits(logit.float(), y * 0.96 + 0.02)
+    loss.backward()
+    return loss.detach()
+
+
+@torch.no_grad()
+def climb(params, rho: float) -> list[tuple]:
+    """Move every parameter along its gradient, together by `rho`; returns the moves to undo them."""
+    grads = [(q, q.grad) for q in params if q.grad is not None]
+    length = torch.sqrt(sum((g * g).sum() for _, g in grads)) + 1e-12
+    moves = [(q, g * (rho / length)) for q, g in grads]
+    for q, move in moves:
+        q.add_(move)
+    return moves
+
+
 def main() -> None:
     p = argparse.ArgumentParser()
     p.add_argument("--work", type=Path, default=Path(__file__).resolve().parents[3] / ".cache/train/vision")
@@ -101,6 +120,7 @@ def main() -> None:
     p.add_argument("--workers", type=int, default=2)
     p.add_argument("--batch", type=int, default=16, help="pairs")
     p.add_argument("--lr", type=float, default=4e-4)
+    p.add_argument("--sam", type=float, default=0.0, help="radius of sharpness-aware minimisation; doubles a step")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--repeat", type=int, default=3)
     args = p.parse_args()
@@ -133,11 +153,15 @@ def main() -> None:
         x = ((batch.permute(1, 0, 4, 2, 3).flatten(0, 1)).float() - 127) / 128
         y = torch.cat([torch.zeros(len(batch)), torch.ones(len(batch))]).to(device)
         model.train()
-        with torch.autocast("cuda", torch.bfloat16, enabled=device == "cuda"):
-            logit = model(x)
-        loss = torch.nn.functional.binary_cross_entropy_with_logits(logit.float(), y * 0.96 + 0.02)
         optim.zero_grad(set_to_none=True)
-        loss.backward()
+        loss = backward(model, x, y, device)
+        if args.sam > 0:   # sharpness-aware minimisation, as in the SBI paper: the gradient at the worst point nearby
+            moves = climb(params, args.sam)
+            optim.zero_grad(set_to_none=True)
+            backward(model, x, y, device)
+            with torch.no_grad():
+                for q, move in moves:
+                    q.sub_(move)
         torch.nn.utils.clip_grad_norm_(params, 2.0)
         optim.step()
         step += 1
