@@ -10,6 +10,7 @@ import csv
 import hashlib
 import json
 import math
+import re
 from pathlib import Path
 
 import cv2
@@ -27,10 +28,12 @@ BY_FILE = ("voteview",)
 
 
 def group_of(row: dict) -> str:
-    """Who is in the picture, as far as it is known: the person of a voteview portrait, otherwise the whole source."""
+    """Who is in the picture, as far as it is known: the person of a voteview portrait, the photographer of a Flickr
+    portrait, otherwise the whole source."""
     if row["source"].startswith(BY_FILE):
         return "voteview/" + Path(row["path"]).stem.lstrip("0")
-    return row["source"]
+    photographer = re.search(r" by (.+?)(?: on Flickr)?\)$", row["licence"])
+    return row["source"] + ("/" + photographer[1] if photographer else "")
 
 
 def fold_of(group: str) -> int:
@@ -51,6 +54,8 @@ def main() -> None:
     index = []
     for row in csv.DictReader(open(args.data / "protocol.tsv"), delimiter="\t"):
         if row["use"] != "train" or row["modality"] != "image" or row["label"] != "bonafide":
+            continue
+        if "open/acani" in row["path"]:   # smaller copies of the pictures in image/acani, without their photographer
             continue
         rgb = np.asarray(Image.open(args.data / row["path"]).convert("RGB"))
         for face in detect(rgb):

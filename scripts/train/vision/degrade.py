@@ -70,7 +70,12 @@ class Plan:
     def draw(rng: np.random.Generator, grey: bool = False) -> "Plan":
         s: list[tuple] = []
         chance = lambda p: rng.random() < p
-        if chance(0.85):
+        if chance(0.12):   # skin smoothing of the whole picture: retouched portraits are bona fide here
+            s.append(("smooth", rng.uniform(15, 50), rng.uniform(2, 5)))
+        if chance(0.15) and not grey:   # low sun, studio gels, filters
+            s.append(("colour", rng.uniform(0.65, 1.35, 3).tolist(), rng.uniform(-0.1, 0.1), rng.uniform(0.6, 1.6),
+                      rng.uniform(0.5, 1.8)))
+        elif chance(0.85):
             gain = rng.uniform(0.85, 1.15) * np.ones(3) if grey else rng.uniform(0.85, 1.15) * rng.uniform(0.94, 1.06, 3)
             s.append(("colour", gain.tolist(), rng.uniform(-0.06, 0.06), rng.uniform(0.8, 1.25),
                       0.0 if grey else rng.uniform(0.6, 1.3)))
@@ -99,6 +104,8 @@ class Plan:
         for name, *a in self.steps:
             if name == "colour":
                 rgb = colour(rgb, *a)
+            elif name == "smooth":
+                rgb = cv2.bilateralFilter(np.ascontiguousarray(rgb), 5, *a)
             elif name == "grey":
                 rgb = np.repeat(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)[:, :, None], 3, 2)
             elif name == "blur":
