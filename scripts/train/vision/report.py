@@ -1,0 +1,106 @@
+"""Stage 6: cards and the data protocol, written from the measured numbers only."""
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+from calibrate import clopper_pearson
+from card_text import BLEND, DATASET, DETECTORS
+from face_detect import ROOT
+from train import HELD_OUT, auc
+
+NAMES = {("face-blazeface", 256): "face-blazeface", ("face-centerface", 384): "face-centerface",
+         ("face-centerface", 640): "face-centerface-640"}
+
+
+def percent(x: float) -> str:
+    return f"{100 * x:.0f} %" if x >= 0.1 or x == 0 else f"{100 * x:.1f} %"
+
+
+def detector_table(facts: dict) -> str:
+    lines = ["| model, longest side | shipped as | portraits and pictures | video frames | 24 / 32 / 40 / 56 / 80 px faces in 720p "
+             "| false alarms | ms |", "|---|---|---|---|---|---|---|"]
+    for r in facts["rows"]:
+        found = [f"{r['hit'][k][0]} of {r['hit'][k][1]}" for k in ("picture", "frame")]
+        small = " / ".join(f"{float(v):.2f}" for v in r["by_size"].values())
+        lines.append(f"| {r['model']} {r['canvas']} | {NAMES.get((r['model'], r['canvas']), '-')} | {found[0]} | {found[1]} "
+                     f"| {small} | {r['false_alarm_pictures']} of {facts['empty']} | {r['ms_net_720p']:.0f} |")
+    return "\n".join(lines)
+
+
+def flagged(rows: list[dict]) -> str:
+    k, n = sum(bool(r["flag"]) for r in rows), len(rows)
+    lo, hi = clopper_pearson(k, n)
+    return f"{k} of {n} ({percent(lo)} to {percent(hi)})"
+
+
+def evaluation(rows: list[dict]) -> tuple[str, str]:
+    """The table a source, and sentences about videos and false alarms."""
+    scored = [r for r in rows if r["crops"]]
+    groups = defaultdict(list)
+    for r in scored:
+        groups[r["modality"], r["label"], r["attack_family"], r["generator"], r["source"]].append(r)
+    lines = ["| kind | label | family | generator | source | clips with a face | mean score | called manipulated (95 % bounds) |",
+             "|---|---|---|---|---|---|---|---|"]
+    for (kind, label, family, generator, source), g in sorted(groups.items()):
+        mean = np.mean([r["score"] for r in g])
+        lines.append(f"| {kind} | {label} | {family} | {generator} | {source} | {len(g)} | {mean:.2f} | {flagged(g)} |")
+    words = []
+    for kind in ("video", "image"):
+        real = [r for r in scored if r["modality"] == kind and r["label"] == "bonafide"]
+        if real:
+            words.append(f"- False alarms on bona fide {kind}s: {flagged(real)}.")
+        for family, what in (("FS", "face swaps"), ("FR", "reenactment"), ("EFS-video", "wholly generated video"),
+                             ("EFS", "wholly generated pictures")):
+            fake = [r for r in scored if r["modality"] == kind and r["attack_family"] == family]
+            if fake and real:
+                a = auc(np.array([r["score"] for r in real]), np.array([r["score"] for r in fake]))
+                words.append(f"- {what} ({kind}): called manipulated {flagged(fake)}; AUC against bona fide {kind}s {a:.2f}.")
+    return "\n".join(lines), "\n".join(words)
+
+
+def main() -> None:
+    p = argparse.ArgumentParser()
+    p.add_argument("--data", type=Path, default=ROOT / "../shared/data")
+    p.add_argument("--work", type=Path, default=ROOT / ".cache/train/vision")
+    args = p.parse_args()
+    read = lambda name: json.loads((args.work / name).read_text())
+    faces = read("face_detectors.json")
+    for (_, _), model in NAMES.items():
+        (ROOT / f"models/{model}/card.md").write_text(DETECTORS[model] + DETECTORS["how"].format(
+            table=detector_table(faces), **{k: faces[k] for k in ("pictures", "frames", "faces", "empty", "planted_each_size")}))
+
+    facts, ev, crops = read("facts.json"), read("evaluation.json"), read("crops/crops.json")
+    cal = json.loads((ROOT / "models/face-blend/calibration.json").read_text())
+    table, words = evaluation(ev["rows"])
+    rate = cal["false_alarm_rate_there"]
+    (ROOT / "models/face-blend/card.md").write_text(BLEND.format(
+        faces=len(crops), people=len({c["group"] for c in crops}), held=facts["held_faces"], held_people=facts["held_people"],
+        auc="\n".join(f"| {k} | {v:.3f} |" for k, v in facts["auc"].items()), paired=percent(facts["paired"]),
+        threshold=cal["supports_spoof_at_llr"], recall=percent(facts["recall_sbi"]), alarm=percent(rate[0]),
+        alarm_hi=percent(rate[2]), flagged=facts["people_flagged_once"], table=table, words=words, ms=ev["ms_a_crop"],
+        detector=ev["detector"], **facts["rounding"]))
+
+    used = {c["picture"]: c for c in crops}
+    count = defaultdict(lambda: [0, 0])
+    out = ROOT / "datasets/faces-open"
+    out.mkdir(parents=True, exist_ok=True)
+    with open(out / "protocol.tsv", "w", newline="") as f:
+        w = csv.writer(f, delimiter="\t", lineterminator="\n")
+        w.writerow(["trial_id", "sha256", "label", "source", "group", "part", "licence", "original_path"])
+        for r in csv.DictReader(open(args.data / "protocol.tsv"), delimiter="\t"):
+            if r["trial_id"] in used:
+                c = used[r["trial_id"]]
+                part = "calibration" if c["fold"] == HELD_OUT else "training"
+                w.writerow([r["trial_id"], r["sha256"], r["label"], r["source"], c["group"], part, r["licence"], r["original_path"]])
+                count[r["source"]][part == "calibration"] += 1
+    lines = "\n".join(f"| {s} | {a} | {b} |" for s, (a, b) in sorted(count.items()))
+    (out / "card.md").write_text(DATASET.format(pictures=len(used), faces=len(crops), table=lines))
+
+
+if __name__ == "__main__":
+    main()

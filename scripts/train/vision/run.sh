@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# The whole recipe of face-blend. Finished stages are kept in .cache/train/vision; delete one to run it again.
+#   scripts/train/vision/run.sh [--data DIR] [--minutes N]
+# On two CPU cores the stages take about 3 + 40 (--minutes) + 8 + 5 minutes; a GPU is used when there is one.
+set -euo pipefail
+cd "$(dirname "$0")/../../.."
+data=../shared/data minutes=40
+while [ $# -gt 0 ]; do
+  case $1 in
+    --data) data=$2; shift 2 ;;
+    --minutes) minutes=$2; shift 2 ;;
+    *) echo "unknown argument $1" >&2; exit 2 ;;
+  esac
+done
+venv=.cache/train-venv-vision work=.cache/train/vision here=scripts/train/vision
+if [ ! -x $venv/bin/python ]; then
+  python3 -m venv $venv
+  $venv/bin/pip install --quiet -r $here/requirements.txt
+fi
+py=$venv/bin/python
+mkdir -p $work
+$py scripts/materialise/face-centerface.py
+$py scripts/materialise/face-blazeface.py
+$py $here/backbone.py
+$py $here/crops.py --data "$data"
+if nvidia-smi >/dev/null 2>&1; then
+  $py $here/train.py --minutes 7.2 --workers "$(nproc)" --batch 96 --lr 6e-4 --sam 0.05
+else
+  $py $here/train.py --minutes "$minutes" --workers 1 --batch 16 --lr 3e-4 --repeat 1
+fi
+$py $here/export.py
+$py $here/calibrate.py
+$py $here/evaluate.py --data "$data"
+$py $here/golden.py
+$py $here/report.py --data "$data"
