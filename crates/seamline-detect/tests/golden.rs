@@ -20,8 +20,10 @@ fn home() -> Home {
 
 fn load(id: &str) -> Model {
     let home = home();
-    let runtime = Runtime::load(&home).unwrap();
-    Model::load(&runtime, Manifest::read(&home.models.join(id)).unwrap(), &home.cache, 1).unwrap()
+    // One environment a process.
+    static RUNTIME: std::sync::OnceLock<Runtime> = std::sync::OnceLock::new();
+    let runtime = RUNTIME.get_or_init(|| Runtime::load(&home).unwrap());
+    Model::load(runtime, Manifest::read(&home.models.join(id)).unwrap(), &home.cache, 1).unwrap()
 }
 
 fn cases(id: &str) -> Vec<Value> {
@@ -118,7 +120,7 @@ impl FrameSource for Drawn {
 
 #[test]
 fn face_finders_from_picture_to_faces() {
-    for id in ["face-blazeface", "face-centerface"] {
+    for id in ["face-blazeface", "face-centerface", "face-centerface-640"] {
         let manifest = Manifest::read(&home().models.join(id)).unwrap();
         let Preprocess::Image(spec) = manifest.preprocess.clone() else { panic!("{id}") };
         let mut faces_checked = false;
