@@ -4,8 +4,10 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo build --workspace --all-targets --quiet
 # The recipes' tests come first, so that the Rust runner's closing line stands last.
-if ! .cache/venv/bin/python -c 'import pytest' 2>/dev/null; then
+if ! .cache/venv/bin/python -c 'import pytest, onnxruntime' 2>/dev/null; then
   .cache/venv/bin/python -m pip install --quiet --disable-pip-version-check pytest==8.3.4
+  # The same pinned version that Seamline loads; without its dependencies, which only its tools need.
+  .cache/venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps onnxruntime==1.28.0
 fi
 .cache/venv/bin/python -m pytest -q scripts/tests
 cargo test --workspace --doc --quiet

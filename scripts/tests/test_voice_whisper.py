@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-# Appended, not put first: scripts/materialise/onnxruntime.py must not hide the package of that name.
+# Appended, not put first: a materialiser must never hide a package of the same name.
 sys.path.append(str(ROOT / "scripts" / "materialise"))
 
 import ct2  # noqa: E402

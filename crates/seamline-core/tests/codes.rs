@@ -15,7 +15,12 @@ fn the_documentation_and_the_codes_are_the_same() {
         .iter()
         .map(|c| {
             let lower = |v: String| v.to_lowercase();
-            vec![c.name.into(), lower(format!("{:?}", c.strength)), lower(format!("{:?}", c.direction)), c.summary.into()]
+            vec![
+                c.name.into(),
+                lower(format!("{:?}", c.strength)),
+                lower(format!("{:?}", c.direction)),
+                c.summary.into(),
+            ]
         })
         .collect();
     assert_eq!(rows.len(), want.len());

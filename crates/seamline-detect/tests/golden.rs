@@ -2,7 +2,7 @@
 //! output, faces, score, LLR. Tolerances and their reasons stand beside the values.
 
 use seamline_core::pixels::{Kernel, resize};
-use seamline_core::{Calibrator, FrameSource, MediaError, Quality, RgbFrame, Score};
+use seamline_core::{Calibrator, FrameSource, MediaError, PixelBox, Quality, RgbFrame, Score};
 use seamline_detect::face_crop::FaceCropDetector;
 use seamline_detect::faces::FaceDetector;
 use seamline_detect::tensor;
@@ -186,15 +186,33 @@ fn face_blend_from_crop_to_llr() {
     };
     let mut seen = 0;
     for case in cases(id) {
-        let picture = synthetic::by_name(case["fixture"].as_str().unwrap()).unwrap();
-        let crop = resize(&picture, spec.width, spec.height, tensor::kernel(spec.filter));
+        let fixture = case["fixture"].as_str().unwrap();
+        if let Some(value) = fixture.strip_prefix("score:") {
+            let score = Score::new(value.parse().unwrap(), semantics).unwrap();
+            expect(&case, &[calibrator.llr(score, &Quality::default()).unwrap().value.nats()]);
+            seen += 1;
+            continue;
+        }
+        // `PICTURE box(x0,y0,x1,y1)`: the crop around a face box; without a box the picture is the crop.
+        let (name, corners) = fixture.split_once(" box").unwrap_or((fixture, ""));
+        let picture = synthetic::by_name(name).unwrap();
+        let c: Vec<f32> =
+            corners.trim_matches(['(', ')']).split(',').filter_map(|v| v.parse().ok()).collect();
+        let mut side = None;
+        let crop = match c.as_slice() {
+            &[x0, y0, x1, y1] => {
+                let face = PixelBox { x: x0, y: y0, w: x1 - x0, h: y1 - y0 };
+                side = Some(f64::from(tensor::face_crop(&picture, &face, spec.crop_margin).width()));
+                tensor::model_crop(&picture, &face, &spec)
+            }
+            _ => resize(&picture, spec.width, spec.height, tensor::kernel(spec.filter)),
+        };
         let data = detector.tensor(&crop);
         let raw = detector.scores(&[crop]).unwrap()[0];
         match case["stage"].as_str().unwrap() {
             "tensor" => {
-                let all = stats(&data);
-                let n = case["values"].as_array().unwrap().len();
-                expect(&case, &all[..n.min(all.len())]);
+                let all: Vec<f64> = side.into_iter().chain(stats(&data)).collect();
+                expect(&case, &all);
             }
             "raw" | "score" => expect(&case, &[raw]),
             "llr" => {

@@ -250,7 +250,8 @@ fn reasons(mine: &[(usize, &Evidence)], conclusion: Conclusion, pooled: Option<L
         out.push(if pooled.is_some_and(|l| l.value.nats() > 0.0) {
             "leans toward manipulation, below the operating point: not enough to say so".into()
         } else {
-            "no support for manipulation found at the operating point; that is not proof of a genuine clip".into()
+            "no support for manipulation found at the operating point; that is not proof of a genuine clip"
+                .into()
         });
     }
     let rank = |e: &Evidence| match &e.outcome {

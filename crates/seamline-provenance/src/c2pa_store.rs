@@ -25,7 +25,8 @@ const EXPIRY_CODES: [&str; 3] =
 
 pub(crate) fn inspect<R: Read + Seek + Send>(clip: &mut R, trust: &Trust) -> Vec<Found> {
     // `verify_trust` stays on without anchors, so that "untrusted" is said rather than passed over.
-    let mut settings = json!({ "verify": { "remote_manifest_fetch": false, "ocsp_fetch": false, "verify_trust": true } });
+    let mut settings =
+        json!({ "verify": { "remote_manifest_fetch": false, "ocsp_fetch": false, "verify_trust": true } });
     // An empty list of anchors is refused by the crate: without anchors the key stays away.
     if let Some(anchors) = &trust.anchors_pem {
         settings["trust"] = json!({ "trust_anchors": anchors });

@@ -13,7 +13,7 @@ import soundfile
 from scipy.signal import resample_poly
 
 ROOT = Path(__file__).resolve().parents[3]
-# Appended, not put first: scripts/materialise/onnxruntime.py must not hide the package of that name.
+# Appended, not put first: a materialiser must never hide a package of the same name.
 sys.path.append(str(ROOT / "scripts" / "materialise"))
 CACHE = Path(os.environ.get("SEAMLINE_CACHE", ROOT / ".cache"))
 WORK = CACHE / "train" / "voice"
