@@ -30,7 +30,7 @@ check: setup
 	$(CARGO) deny --log-level error check
 
 bench: setup
-	$(CARGO) build --release --workspace --quiet
+	$(CARGO) build --release --workspace --bins --examples --quiet
 	@benches/run.sh
 
 # A copy that needs no source tree: PREFIX=/usr/local by default.
