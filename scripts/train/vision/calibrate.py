@@ -2,8 +2,9 @@
 
 Both classes are degraded as the training degrades them. The logistic is fitted with equal class weight, so its output
 is a log likelihood ratio for *self-blended* faces; real manipulations are harder to see, so `llr_range` clamps it
-tightly. A real face called fake is the worst failure: the threshold is the largest of the 99 % point of the bona fide LLR, its upper 95 % bootstrap
-bound over people, and the 99 % point among the faces that are no official portraits (few, but nearer to the world).
+tightly. A real face called fake is the worst failure, so the threshold is
+the largest of the 99 % point of the bona fide LLR, its upper 95 % bootstrap bound over people, and the 99 % point among the
+faces that are no official portraits (few, but nearer to the world).
 """
 from __future__ import annotations
 
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime as ort
+import torch
 from scipy.stats import beta
 from sklearn.linear_model import LogisticRegression
 from train import CONDITIONS, HELD_OUT, auc, load, tensor, validation
@@ -59,7 +61,8 @@ def main() -> None:
     path = args.models / "face-blend/model.onnx"
     net, plain = session(path), session(args.work / "plain.onnx")
     held = load(args.work, lambda e: e["fold"] == HELD_OUT)
-    facts: dict = {"held_faces": len(held), "held_people": len({i["group"] for i in held}), "auc": {}}
+    facts: dict = {"held_faces": len(held), "held_people": len({i["group"] for i in held}), "auc": {},
+                   "pairs": round(torch.load(args.work / "model.pt", map_location="cpu")["pairs"], -4)}
 
     for name in CONDITIONS:
         made = list(validation(held, name, 2))
@@ -73,6 +76,7 @@ def main() -> None:
     made = list(validation(held, "mixed", REPEAT))
     b, s = scores(net, [x for x, _ in made]), scores(net, [x for _, x in made])
     facts["auc"]["mixed"], facts["paired"] = auc(b, s), float(np.mean(s > b))
+    np.savez(args.work / "calibration_scores.npz", bona=b, spoof=s)
     who = np.repeat([i["group"] for i in held], REPEAT)
 
     score, label = np.concatenate([b, s]), np.repeat([0, 1], len(b))

@@ -53,7 +53,9 @@ def evaluation(rows: list[dict]) -> tuple[str, str]:
     for kind in ("video", "image"):
         real = [r for r in scored if r["modality"] == kind and r["label"] == "bonafide"]
         if real:
-            words.append(f"- False alarms on bona fide {kind}s: {flagged(real)}.")
+            llr = [r["llr"] for r in real if r["llr"] is not None]
+            words.append(f"- False alarms on bona fide {kind}s: {flagged(real)}. Their LLR is {np.median(llr):+.2f} in the median, "
+                         f"{max(llr):+.2f} at most.")
         for family, what in (("FS", "face swaps"), ("FR", "reenactment"), ("EFS-video", "wholly generated video"),
                              ("EFS", "wholly generated pictures")):
             fake = [r for r in scored if r["modality"] == kind and r["attack_family"] == family]
@@ -83,7 +85,8 @@ def main() -> None:
         auc="\n".join(f"| {k} | {v:.3f} |" for k, v in facts["auc"].items()), paired=percent(facts["paired"]),
         threshold=cal["supports_spoof_at_llr"], recall=percent(facts["recall_sbi"]), alarm=percent(rate[0]),
         alarm_hi=percent(rate[2]), flagged=facts["people_flagged_once"], table=table, words=words, ms=ev["ms_a_crop"],
-        detector=ev["detector"], **facts["rounding"]))
+        detector=ev["detector"], pairs=facts["pairs"], **facts["rounding"],
+        **{k: facts[k] for k in ("varied_faces", "auc_varied", "median_varied", "median_portraits")}))
 
     used = {c["picture"]: c for c in crops}
     count = defaultdict(lambda: [0, 0])
