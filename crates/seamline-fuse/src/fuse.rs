@@ -248,7 +248,7 @@ fn reasons(mine: &[(usize, &Evidence)], conclusion: Conclusion, pooled: Option<L
         && mine.iter().any(|(_, e)| matches!(e.outcome, Outcome::Scored { .. }))
     {
         out.push(if pooled.is_some_and(|l| l.value.nats() > 0.0) {
-            "leans toward manipulation, below the operating point: not enough to say so".into()
+            "above zero but below the operating point, where genuine clips are found too: no support for manipulation".into()
         } else {
             "no support for manipulation found at the operating point; that is not proof of a genuine clip"
                 .into()

@@ -85,7 +85,7 @@ fn notes(record: &ClipRecord) -> Vec<String> {
             let aspects = &record.verdict.aspects;
             if aspects.iter().all(|a| !matches!(a.conclusion, Conclusion::SupportsSpoof(_))) {
                 out.push(match record.verdict.llr.filter(|l| l.value.nats() > 0.0) {
-                    Some(_) => "leans toward spoof, too weakly to support it; not proof either way".into(),
+                    Some(_) => "below the operating point, where genuine clips lie too; not proof".into(),
                     None => "nothing found; that is not proof of a genuine clip".into(),
                 });
             } else {

@@ -133,7 +133,7 @@ fn meaning(record: &ClipRecord) -> Vec<String> {
                 // The scale shows a side; without this the reader takes it for an answer.
                 out.push(
                     match v.llr.map(|l| l.value.nats()) {
-                        Some(n) if n > 0.0 => "The value below leans toward spoof, but too weakly to support it: it lies below the operating point, or its interval reaches 0. That is not proof either way.",
+                        Some(n) if n > 0.0 => "The value below lies above zero but does not support spoof: it is below the operating point, where genuine clips are found too, or its interval reaches 0.",
                         Some(n) if n < 0.0 => "Nothing found is not proof of a genuine clip: the value below lies on the side of bona fide, but too weakly, or no detector behind it is validated to support that side.",
                         _ => "Nothing found is not proof of a genuine clip.",
                     }
