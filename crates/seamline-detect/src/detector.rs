@@ -1,7 +1,9 @@
 //! The contract between samplers and detectors.
 
 use crate::{ClipContext, DetectError, Sample};
-use seamline_core::{Aspect, DetectorId, EvidenceLog, Sha256Hash};
+use seamline_core::{
+    Aspect, AttackFamily, DetectorId, Evidence, EvidenceLog, Outcome, Quality, Sha256Hash, Subject,
+};
 
 /// Kinds of samples a detector accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +21,8 @@ pub struct DetectorSpec {
     pub id: DetectorId,
     /// Its version.
     pub version: String,
+    /// Attack families it claims.
+    pub families: Vec<AttackFamily>,
     /// The question it answers.
     pub aspect: Aspect,
     /// What it is given.
@@ -29,6 +33,23 @@ pub struct DetectorSpec {
     pub window: Option<usize>,
     /// The hash of its weights.
     pub model_sha256: Option<Sha256Hash>,
+}
+
+impl DetectorSpec {
+    /// A statement in this detector's name.
+    pub fn evidence(&self, subject: Subject, rollup: bool, outcome: Outcome, quality: Quality) -> Evidence {
+        Evidence {
+            detector: self.id.clone(),
+            version: self.version.clone(),
+            model_sha256: self.model_sha256,
+            aspect: self.aspect,
+            families: self.families.clone(),
+            subject,
+            rollup,
+            outcome,
+            quality,
+        }
+    }
 }
 
 /// A detector; shared by all clips.

@@ -7,8 +7,8 @@ use crate::sample::{ClipContext, Sample, TrackSummary};
 use crate::voice_window::OperatingPoints;
 use crate::{DetectError, tensor};
 use seamline_core::{
-    Abstain, AbstainReason, Aspect, Calibrator, Evidence, EvidenceLog, Outcome, Quality, RgbFrame, Score,
-    Subject, TrackId,
+    Abstain, AbstainReason, Aspect, Calibrator, EvidenceLog, Outcome, Quality, RgbFrame, Score, Subject,
+    TrackId,
 };
 use seamline_infer::{ImagePreprocess, Model, ModelError, OutputSpec, Preprocess, ScoreSpec};
 use std::collections::BTreeMap;
@@ -52,6 +52,7 @@ impl FaceCropDetector {
         let spec = DetectorSpec {
             id: m.id.clone(),
             version: m.version.clone(),
+            families: m.families.clone(),
             aspect,
             accepts: SampleKind::Face,
             max_batch: batch,
@@ -115,21 +116,6 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn evidence(&self, subject: Subject, rollup: bool, outcome: Outcome, quality: Quality) -> Evidence {
-        let m = self.detector.model.manifest();
-        Evidence {
-            detector: m.id.clone(),
-            version: m.version.clone(),
-            model_sha256: Some(m.sha256()),
-            aspect: self.detector.spec.aspect,
-            families: m.families.clone(),
-            subject,
-            rollup,
-            outcome,
-            quality,
-        }
-    }
-
     fn judge(&self, track: &TrackSummary, main: bool, log: &mut EvidenceLog) {
         let subject = Subject::Track { track: track.track, span: track.span, face: track.best_face };
         let empty = TrackScores::default();
@@ -149,7 +135,7 @@ impl Run<'_> {
             } else {
                 abstain(AbstainReason::OutsideValidatedConditions, "face in profile or blurred".into())
             };
-            log.push(self.evidence(subject, main, outcome, quality));
+            log.push(self.detector.spec.evidence(subject, main, outcome, quality));
             return;
         };
         let llr = self.detector.calibrator.as_ref().and_then(|c| c.llr(score, &quality));
@@ -159,13 +145,18 @@ impl Run<'_> {
             supports_spoof_at: self.detector.points.supports_spoof_at,
             supports_bonafide_at: self.detector.points.supports_bonafide_at,
         };
-        log.push(self.evidence(subject.clone(), main, outcome, quality));
+        log.push(self.detector.spec.evidence(subject.clone(), main, outcome, quality));
         if llr.is_none() && main {
             let reason = match self.detector.calibrator {
                 None => AbstainReason::Uncalibrated,
                 Some(_) => AbstainReason::OutsideCalibratedRange,
             };
-            log.push(self.evidence(subject, true, abstain(reason, String::new()), Quality::default()));
+            log.push(self.detector.spec.evidence(
+                subject,
+                true,
+                abstain(reason, String::new()),
+                Quality::default(),
+            ));
         }
     }
 }
@@ -198,7 +189,7 @@ impl DetectorRun for Run<'_> {
                 (n, false) => (AbstainReason::NoFace, format!("{n} pictures looked at")),
             };
             let outcome = Outcome::Abstained(Abstain { reason, detail });
-            log.push(self.evidence(Subject::Clip, true, outcome, Quality::default()));
+            log.push(self.detector.spec.evidence(Subject::Clip, true, outcome, Quality::default()));
         }
         for track in &context.tracks {
             self.judge(track, Some(track.track) == main, log);

@@ -62,6 +62,7 @@ impl VoiceWindowDetector {
         let spec = DetectorSpec {
             id: m.id.clone(),
             version: m.version.clone(),
+            families: m.families.clone(),
             aspect,
             accepts: SampleKind::Speech,
             max_batch: batch,
@@ -132,21 +133,6 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn evidence(&self, subject: Subject, rollup: bool, outcome: Outcome, quality: Quality) -> Evidence {
-        let m = self.detector.model.manifest();
-        Evidence {
-            detector: m.id.clone(),
-            version: m.version.clone(),
-            model_sha256: Some(m.sha256()),
-            aspect: self.detector.spec.aspect,
-            families: m.families.clone(),
-            subject,
-            rollup,
-            outcome,
-            quality,
-        }
-    }
-
     fn abstain(
         &self,
         stream: Option<StreamIndex>,
@@ -155,7 +141,7 @@ impl Run<'_> {
         quality: Quality,
     ) -> Evidence {
         let subject = stream.map_or(Subject::Clip, |stream| Subject::Stream { stream, span: None });
-        self.evidence(subject, true, Outcome::Abstained(Abstain { reason, detail }), quality)
+        self.detector.spec.evidence(subject, true, Outcome::Abstained(Abstain { reason, detail }), quality)
     }
 
     fn scored(&self, scores: &[f64], quality: &Quality, calibrate: bool) -> Option<Outcome> {
@@ -193,7 +179,12 @@ impl Run<'_> {
         for (span, segment) in scores.segments.values() {
             let q = Quality { samples: u32::try_from(segment.len()).ok(), ..Quality::default() };
             if let Some(outcome) = self.scored(segment, &q, false) {
-                log.push(self.evidence(Subject::Segment { stream, span: *span }, false, outcome, q));
+                log.push(self.detector.spec.evidence(
+                    Subject::Segment { stream, span: *span },
+                    false,
+                    outcome,
+                    q,
+                ));
             }
         }
         let narrow = quality.bandwidth_hz.is_some_and(|b| b < MIN_BANDWIDTH_HZ);
@@ -209,10 +200,10 @@ impl Run<'_> {
                 } else {
                     (AbstainReason::OutsideCalibratedRange, String::new())
                 };
-                log.push(self.evidence(subject, true, outcome, quality));
+                log.push(self.detector.spec.evidence(subject, true, outcome, quality));
                 log.push(self.abstain(Some(stream), reason, detail, Quality::default()));
             }
-            Some(outcome) => log.push(self.evidence(subject, true, outcome, quality)),
+            Some(outcome) => log.push(self.detector.spec.evidence(subject, true, outcome, quality)),
             None => {
                 log.push(self.abstain(Some(stream), AbstainReason::TooLittleSpeech, String::new(), quality))
             }
