@@ -1,5 +1,7 @@
 //! `docs/codes.md` describes every code, and no other.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers outside of #[test] functions
+
 use seamline_core::code::ALL;
 
 #[test]

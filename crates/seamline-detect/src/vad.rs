@@ -46,17 +46,12 @@ impl Open {
 }
 
 /// Streaming voice activity detection for one audio stream.
+#[derive(Default)]
 pub struct Vad {
     detector: earshot::Detector,
     frame: u64,
     open: Option<Open>,
     speech_frames: u64,
-}
-
-impl Default for Vad {
-    fn default() -> Self {
-        Self { detector: earshot::Detector::default(), frame: 0, open: None, speech_frames: 0 }
-    }
 }
 
 impl Vad {

@@ -1,6 +1,8 @@
 //! Golden values at each stage, from the Python recipes' own arithmetic (`models/<id>/golden.json`): tensor, raw
 //! output, faces, score, LLR. Tolerances and their reasons stand beside the values.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers outside of #[test] functions
+
 use seamline_core::pixels::{Kernel, resize};
 use seamline_core::{Calibrator, FrameSource, MediaError, PixelBox, Quality, RgbFrame, Score};
 use seamline_detect::face_crop::FaceCropDetector;

@@ -52,7 +52,8 @@ impl CalibrationData {
         if !(data.slope > 0.0 && data.slope.is_finite() && data.intercept.is_finite()) {
             return Err(fail("slope must be positive and both numbers finite".into()));
         }
-        if !ordered(data.score_range) || !ordered(data.llr_range) || !(data.llr_halfwidth >= 0.0) {
+        let halfwidth_stands = data.llr_halfwidth.is_finite() && data.llr_halfwidth >= 0.0;
+        if !ordered(data.score_range) || !ordered(data.llr_range) || !halfwidth_stands {
             return Err(fail("score_range and llr_range must be ordered, llr_halfwidth not negative".into()));
         }
         Ok(data)

@@ -4,21 +4,20 @@
 //! open nothing else (no playlists, no concat).
 
 use crate::{DecodeOptions, ffi, still};
-use ff::codec::discard::Discard;
 use ff::media::Type;
 use ffmpeg_next as ff;
-use seamline_core::media::LUMA_GRID;
-use seamline_core::pixels;
 use seamline_core::{
-    FrameSource, Gap, Limits, MediaError, MediaReader, MediaTime, MediaUnit, RgbFrame, Span, StreamIndex,
-    StreamInfo, StreamKind, VideoFrame,
+    Gap, Limits, MediaError, MediaReader, MediaTime, MediaUnit, Span, StreamIndex, StreamInfo, StreamKind,
+    VideoFrame,
 };
 use std::collections::VecDeque;
 use std::fs::File;
 use std::sync::{Arc, Once};
 
 mod audio;
+mod video;
 use audio::AudioTrack;
+use video::{Decoded, VideoTrack, display_size, luma_grid};
 
 /// Demuxers that read one file and nothing else. Playlists (hls, dash, concat), devices and images by
 /// pattern are left out on purpose.
@@ -51,15 +50,6 @@ pub(crate) fn warm_up() {
     let _ = init(); // a failure shows again, with its message, when a clip is opened
 }
 
-struct VideoTrack {
-    index: usize,
-    decoder: ff::decoder::Video,
-    base: ff::Rational,
-    rotation: u16,
-    sar: (i32, i32),
-    last: Option<MediaTime>,
-}
-
 struct ContainerReader {
     input: ff::format::context::Input,
     info: Vec<StreamInfo>,
@@ -68,7 +58,6 @@ struct ContainerReader {
     origin_us: i64,
     declared: Option<MediaTime>,
     limits: Limits,
-    skipping: bool,
     queue: VecDeque<MediaUnit>,
     end: MediaTime,
     read_errors: u32,
@@ -117,7 +106,6 @@ impl ContainerReader {
             origin_us,
             declared,
             limits: limits.clone(),
-            skipping: false,
             queue: VecDeque::new(),
             end: MediaTime::ZERO,
             read_errors: 0,
@@ -194,12 +182,11 @@ impl ContainerReader {
                 bit_rate: facts.bit_rate,
             };
             let result = if kind == StreamKind::Video && Some(index) == chosen {
-                let rotation = rotation(&stream);
+                let rotation = video::rotation(&stream);
                 let (w, h) = display_size(facts.width, facts.height, facts.sar, rotation);
                 (entry.width, entry.height) = (Some(w), Some(h));
                 entry.rotation_degrees = Some(rotation);
-                open_video(&stream, &facts, rotation, &self.limits, options).map(|(track, skipping)| {
-                    self.skipping = skipping;
+                VideoTrack::open(&stream, &facts, rotation, &self.limits, options).map(|track| {
                     self.video = Some(track);
                     true
                 })
@@ -310,6 +297,16 @@ impl ContainerReader {
     fn video_packet(&mut self, packet: &ff::Packet) -> Result<(), MediaError> {
         let Some(track) = self.video.as_mut() else { return Ok(()) };
         let (index, base) = (track.index, track.base);
+        let at = packet.pts().or(packet.dts()).and_then(|t| MediaTime::from_ticks(t, base.0, base.1));
+        if let Some(at) = at
+            && !track.wants(at)
+        {
+            // What was left out was there all the same: the clip does not end before it.
+            let length =
+                MediaTime::from_ticks(packet.duration().max(0), base.0, base.1).unwrap_or(MediaTime::ZERO);
+            self.end = self.end.max(at.plus(length).minus(MediaTime::from_micros(self.origin_us)));
+            return Ok(());
+        }
         let sent = track.decoder.send_packet(packet);
         if sent.is_err() || packet.is_corrupt() {
             let at = self.time(packet.pts().or(packet.dts()), base).unwrap_or(self.end);
@@ -439,133 +436,7 @@ impl MediaReader for ContainerReader {
     }
 
     fn policy(&self) -> String {
-        let pictures = match (&self.video, self.skipping) {
-            (None, _) => "no pictures",
-            (Some(_), true) => "pictures that no other picture refers to were skipped",
-            (Some(_), false) => "every picture decoded",
-        };
+        let pictures = self.video.as_ref().map_or("no pictures", |v| v.skipping.describe());
         format!("{pictures}; sound: channels averaged, resampled to 16 kHz (FFT)")
-    }
-}
-
-fn open_video(
-    stream: &ff::format::stream::Stream<'_>,
-    facts: &ffi::CodecFacts,
-    rotation: u16,
-    limits: &Limits,
-    options: DecodeOptions,
-) -> Result<(VideoTrack, bool), MediaError> {
-    still::check_size(facts.width, facts.height, limits)?;
-    let fail =
-        |e: ff::Error| MediaError::Decode(format!("{}: {}", stream.parameters().id().name(), lower(e)));
-    let mut context = ff::codec::context::Context::from_parameters(stream.parameters()).map_err(fail)?;
-    // One thread: concealment of damage must not depend on how many cores a machine has.
-    context.set_threading(ff::threading::Config { count: 1, ..Default::default() });
-    let mut decoder = context.decoder();
-    use ff::codec::Id;
-    let skipping = options.skip_non_reference
-        && matches!(stream.parameters().id(), Id::H264 | Id::HEVC | Id::MPEG4 | Id::MPEG2VIDEO);
-    if skipping {
-        decoder.skip_frame(Discard::NonReference);
-    }
-    let decoder = decoder.video().map_err(fail)?;
-    let track = VideoTrack {
-        index: stream.index(),
-        decoder,
-        base: stream.time_base(),
-        rotation,
-        sar: facts.sar,
-        last: None,
-    };
-    Ok((track, skipping))
-}
-
-/// Clockwise quarter turns from the display matrix (ISO/IEC 14496-12, 8.3.2: 16.16 fixed point, row-major).
-fn rotation(stream: &ff::format::stream::Stream<'_>) -> u16 {
-    let kind = ff::codec::packet::side_data::Type::DisplayMatrix;
-    let Some(data) = stream.side_data().find(|d| d.kind() == kind) else { return 0 };
-    let cell = |i: usize| {
-        data.data().get(i * 4..i * 4 + 4).and_then(|b| b.try_into().ok()).map_or(0, i32::from_ne_bytes)
-    };
-    let degrees = f64::from(cell(1)).atan2(f64::from(cell(0))).to_degrees();
-    ((degrees / 90.0).round() as i32).rem_euclid(4) as u16 * 90
-}
-
-/// Width and height as shown: sample aspect ratio stretched, then turned.
-fn display_size(width: u32, height: u32, (num, den): (i32, i32), rotation: u16) -> (u32, u32) {
-    let ratio = if num > 0 && den > 0 { f64::from(num) / f64::from(den) } else { 1.0 };
-    let ratio = if (0.125..=8.0).contains(&ratio) { ratio } else { 1.0 };
-    let stretched = ((f64::from(width) * ratio).round() as u32).max(1);
-    if rotation % 180 == 90 { (height, stretched) } else { (stretched, height) }
-}
-
-/// Luma samples, straight from an 8-bit luma plane where there is one, else through a small conversion.
-fn luma_grid(frame: &ff::util::frame::Video) -> Arc<[u8]> {
-    use ff::format::Pixel;
-    let (columns, rows) = LUMA_GRID;
-    let direct = matches!(
-        frame.format(),
-        Pixel::YUV420P
-            | Pixel::YUVJ420P
-            | Pixel::YUV422P
-            | Pixel::YUVJ422P
-            | Pixel::YUV444P
-            | Pixel::YUVJ444P
-            | Pixel::NV12
-            | Pixel::GRAY8
-    );
-    if direct && let Some((plane, stride)) = ffi::first_plane(frame) {
-        let (w, h) = (frame.width() as usize, frame.height() as usize);
-        let sample =
-            |r: usize, c: usize| plane.get(r.min(h - 1) * stride + c.min(w - 1)).map_or(0, |&v| u32::from(v));
-        let mut grid = Vec::with_capacity(columns * rows);
-        for r in 0..rows {
-            for c in 0..columns {
-                // The mean of four points of the cell.
-                let (y1, y2) = ((4 * r + 1) * h / (4 * rows), (4 * r + 3) * h / (4 * rows));
-                let (x1, x2) = ((4 * c + 1) * w / (4 * columns), (4 * c + 3) * w / (4 * columns));
-                let sum = sample(y1, x1) + sample(y1, x2) + sample(y2, x1) + sample(y2, x2);
-                grid.push((sum / 4) as u8);
-            }
-        }
-        return grid.into();
-    }
-    match ffi::to_rgb(frame, columns as u32, rows as u32) {
-        Ok(small) => match copy_rgb(&small) {
-            Some(rgb) => rgb.data().chunks_exact(3).map(|p| pixels::luma([p[0], p[1], p[2]]) as u8).collect(),
-            None => vec![0; columns * rows].into(),
-        },
-        Err(_) => vec![0; columns * rows].into(),
-    }
-}
-
-fn copy_rgb(frame: &ff::util::frame::Video) -> Option<RgbFrame> {
-    let (w, h, stride) = (frame.width() as usize, frame.height() as usize, frame.stride(0));
-    let data = frame.data(0);
-    let mut packed = Vec::with_capacity(w * h * 3);
-    for row in 0..h {
-        packed.extend_from_slice(data.get(row * stride..row * stride + w * 3)?);
-    }
-    RgbFrame::new(frame.width(), frame.height(), packed)
-}
-
-struct Decoded {
-    frame: ffi::SharedFrame,
-    rotation: u16,
-}
-
-impl FrameSource for Decoded {
-    fn rgb(&self, width: u32, height: u32) -> Result<RgbFrame, MediaError> {
-        if width == 0 || height == 0 || width > 16_384 || height > 16_384 {
-            return Err(MediaError::Limit {
-                what: "side in pixels",
-                got: width.max(height).into(),
-                limit: 16_384,
-            });
-        }
-        let (w, h) = if self.rotation % 180 == 90 { (height, width) } else { (width, height) };
-        let rgb = ffi::to_rgb(self.frame.get(), w, h).map_err(|e| MediaError::Decode(lower(e)))?;
-        let rgb = copy_rgb(&rgb).ok_or_else(|| MediaError::Decode("converted picture is short".into()))?;
-        Ok(pixels::rotate(rgb, self.rotation))
     }
 }

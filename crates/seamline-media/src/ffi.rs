@@ -90,6 +90,15 @@ pub(crate) fn discard_stream(input: &mut ff::format::context::Input, index: usiz
     }
 }
 
+/// Whether every picture of a codec stands alone.
+pub(crate) fn is_intra_only(id: ff::codec::Id) -> bool {
+    // SAFETY: returns null or a pointer to a static table.
+    unsafe {
+        let descriptor = ffi::avcodec_descriptor_get(id.into());
+        !descriptor.is_null() && (*descriptor).props & ffi::AV_CODEC_PROP_INTRA_ONLY != 0
+    }
+}
+
 /// A stream's sample aspect ratio and channel count, which the safe API does not show.
 pub(crate) fn codec_facts(stream: &ff::format::stream::Stream<'_>) -> CodecFacts {
     // SAFETY: plain field reads on the stream's valid AVCodecParameters.

@@ -1,4 +1,4 @@
-//! Bounded, streaming decode of video, sound and stills into [`MediaUnit`]s on one timeline.
+//! Bounded, streaming decode of video, sound and stills into [`seamline_core::MediaUnit`]s on one timeline.
 //!
 //! The only crate that names `ffmpeg-next`, `symphonia` and `image`. A clip is a file descriptor that
 //! somebody else opened: nothing here opens a path or a socket, and FFmpeg gets neither.
@@ -14,7 +14,7 @@ mod sniff;
 mod sound;
 mod still;
 
-use seamline_core::{Limits, MediaError, MediaReader};
+use seamline_core::{Limits, MediaError, MediaReader, MediaTime};
 use std::fs::File;
 use std::io::{Seek, SeekFrom};
 
@@ -25,9 +25,9 @@ pub use sniff::{Kind, sniff};
 /// How densely pictures are wanted; the decoder may skip what no sampler will use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DecodeOptions {
-    /// Leave out pictures that no other picture needs (H.264, HEVC, MPEG-4): faster, and enough for a few
-    /// samples a second.
-    pub skip_non_reference: bool,
+    /// `None` decodes every picture. `Some`: pictures may be left out where that is faster, so long as those
+    /// that remain are about this close together; [`seamline_core::MediaReader::policy`] says what was done.
+    pub longest_gap: Option<MediaTime>,
 }
 
 /// Opens a clip. The file is read from its start; its name plays no part.

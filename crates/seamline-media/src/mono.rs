@@ -134,8 +134,7 @@ impl Mono16k {
         )
         .unwrap_or(u64::MAX);
         let mut used = 0;
-        loop {
-            let Some(resampler) = self.resampler.as_mut() else { break };
+        while let Some(resampler) = self.resampler.as_mut() {
             let need = resampler.input_frames_next();
             let have = self.pending.len() - used;
             let produced = self.given + self.out.len() as u64;

@@ -1,10 +1,14 @@
 //! Every container and codec that a newsroom meets, made by ffmpeg and decoded here: how many pictures, how
 //! much sound, of what size, with what gaps.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers outside of #[test] functions
+
 use seamline_core::{Gap, Limits, MediaTime, MediaUnit, StreamInfo, StreamKind};
 use seamline_media::{DecodeOptions, open};
 use seamline_testkit::clips::{generated, transcoded};
 use std::path::Path;
+
+const HALF_A_SECOND: Option<MediaTime> = Some(MediaTime::from_millis(500));
 
 struct Decoded {
     streams: Vec<StreamInfo>,
@@ -16,12 +20,12 @@ struct Decoded {
 }
 
 fn decode(path: &Path) -> Decoded {
-    decode_with(path, false)
+    decode_with(path, None)
 }
 
-fn decode_with(path: &Path, skip_non_reference: bool) -> Decoded {
+fn decode_with(path: &Path, longest_gap: Option<MediaTime>) -> Decoded {
     let file = std::fs::File::open(path).unwrap();
-    let mut reader = open(file, &Limits::default(), DecodeOptions { skip_non_reference })
+    let mut reader = open(file, &Limits::default(), DecodeOptions { longest_gap })
         .unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     let mut d = Decoded {
         streams: reader.streams().to_vec(),
@@ -147,10 +151,22 @@ fn every_container_gives_its_pictures_and_its_sound() {
 fn non_reference_pictures_are_skipped_only_on_request_and_times_stay_true() {
     let path = transcoded("bframes.mp4", &["-c:v", "libx264", "-bf", "3", "-b_strategy", "0", "-c:a", "aac"])
         .unwrap();
-    let (all, some) = (decode(&path), decode_with(&path, true));
+    let (all, some) = (decode(&path), decode_with(&path, HALF_A_SECOND));
     assert_eq!(all.frames.len(), 100);
     assert!(some.frames.len() < 75, "{}", some.frames.len());
     assert!(some.frames.iter().all(|t| all.frames.contains(t)));
+}
+
+#[test]
+fn of_pictures_that_all_stand_alone_only_those_that_a_sampler_wants_are_decoded() {
+    let path = transcoded("motion.avi", &["-c:v", "mjpeg", "-c:a", "mp3"]).unwrap();
+    let (all, some) = (decode(&path), decode_with(&path, HALF_A_SECOND));
+    assert_eq!(all.frames.len(), 100);
+    assert!(some.frames.len() <= 100 / 6 + 1, "{}", some.frames.len());
+    assert!(some.frames.iter().all(|t| all.frames.contains(t)));
+    let widest = some.frames.windows(2).map(|w| w[1].minus(w[0])).max();
+    assert!(widest <= HALF_A_SECOND, "{widest:?}");
+    assert!(some.gaps.is_empty(), "what was not wanted is no gap: {:?}", some.gaps);
 }
 
 #[test]
@@ -192,12 +208,9 @@ fn a_turned_picture_is_upright() {
     // What ffmpeg itself shows for it.
     let shown = generated("halves-shown.png", &["-i", &turned.to_string_lossy(), "-frames:v", "1"]).unwrap();
     let first = |path: &Path| {
-        let mut reader = open(
-            std::fs::File::open(path).unwrap(),
-            &Limits::default(),
-            DecodeOptions { skip_non_reference: false },
-        )
-        .unwrap();
+        let mut reader =
+            open(std::fs::File::open(path).unwrap(), &Limits::default(), DecodeOptions { longest_gap: None })
+                .unwrap();
         loop {
             if let Some(MediaUnit::Frame(f)) = reader.next_unit().unwrap() {
                 return f.pixels.rgb(f.width, f.height).unwrap();

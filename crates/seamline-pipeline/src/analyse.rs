@@ -23,6 +23,9 @@ const FRAMES_IN_FLIGHT: usize = 4;
 /// Seconds of sound in flight.
 const BLOCKS_IN_FLIGHT: usize = 16;
 
+/// A detector at work on a clip: its name, its state, what it has said, and why it stopped if it did.
+type Run<'e> = (DetectorId, Box<dyn DetectorRun + 'e>, EvidenceLog, Option<DetectError>);
+
 /// What an analysis says while it runs.
 pub enum Note {
     /// What the container holds, and how it is decoded.
@@ -50,7 +53,9 @@ pub fn analyse(file: File, engine: &Engine, options: &ScanOptions, draw: bool, s
         Err(e) => say(Note::Evidence(failure("media", Stage::Provenance, e.to_string()))),
     }
     say(Note::Progress(Stage::Probe, 0.0));
-    let decode = DecodeOptions { skip_non_reference: options.profile == Profile::Fast };
+    let decode = DecodeOptions {
+        longest_gap: (options.profile == Profile::Fast).then_some(options.profile.frames().with_faces),
+    };
     let mut reader = match seamline_media::open(file, &options.limits, decode) {
         Ok(reader) => reader,
         Err(e) => {
@@ -80,7 +85,7 @@ pub fn analyse(file: File, engine: &Engine, options: &ScanOptions, draw: bool, s
     });
     say(Note::Progress(Stage::Infer, 1.0));
     let mut context = ClipContext::default();
-    let mut runs: Vec<(DetectorId, Box<dyn DetectorRun + '_>, EvidenceLog, Option<DetectError>)> = Vec::new();
+    let mut runs: Runs<'_> = Vec::new();
     match pictures {
         Ok(Ok(watched)) => {
             context.pictures = watched.summary.pictures;
@@ -184,7 +189,7 @@ fn decode_all(
     }
 }
 
-type Runs<'e> = Vec<(DetectorId, Box<dyn DetectorRun + 'e>, EvidenceLog, Option<DetectError>)>;
+type Runs<'e> = Vec<Run<'e>>;
 
 fn start(engine: &Engine, kind: SampleKind) -> Runs<'_> {
     engine

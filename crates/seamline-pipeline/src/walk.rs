@@ -94,8 +94,8 @@ mod tests {
             .collect();
         assert_eq!(names, ["a.wav", "b/two.MP4", "loop.mp4", "unnamed"]);
         let txt = dir.path().join("notes.txt");
-        assert_eq!(files(&txt).collect::<Vec<_>>(), [txt.clone()]);
+        assert_eq!(files(&txt).collect::<Vec<_>>(), std::slice::from_ref(&txt));
         let missing = dir.path().join("missing");
-        assert_eq!(files(&missing).collect::<Vec<_>>(), [missing.clone()]);
+        assert_eq!(files(&missing).collect::<Vec<_>>(), std::slice::from_ref(&missing));
     }
 }

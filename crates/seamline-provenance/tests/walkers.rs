@@ -1,6 +1,8 @@
 //! Walkers on hand-made containers, on their mutations, and on noise: findings where they belong, never a panic,
 //! never more memory than the limit.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers outside of #[test] functions
+
 use proptest::prelude::*;
 use seamline_core::{Evidence, Limits, Outcome};
 use seamline_provenance::{Trust, inspect};

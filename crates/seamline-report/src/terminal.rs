@@ -1,6 +1,6 @@
 //! A summary for a terminal: 80 columns, no colour needed.
 //!
-//! Every string of the clip (path, metadata, messages) passes [`words::safe`], so that none can steer the
+//! Every string of the clip (path, metadata, messages) passes `words::safe`, so that none can steer the
 //! terminal.
 
 use crate::words;

@@ -1,5 +1,7 @@
 //! Writes N frames of a moving drawn face to standard output, 640 x 480 RGB24: `draw_face FRAMES`.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers outside of #[test] functions
+
 use std::io::Write;
 
 fn main() -> std::io::Result<()> {

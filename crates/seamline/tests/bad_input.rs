@@ -1,5 +1,7 @@
 //! Bad input: a clear one-line failure or a partial verdict; the rest of the batch goes on.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers outside of #[test] functions
+
 mod common;
 
 use common::{Scan, scan, seamline};
@@ -64,7 +66,7 @@ fn an_empty_folder_is_an_error_and_an_unreadable_file_is_a_failure() {
         use std::os::unix::fs::PermissionsExt;
         let path = dir.path().join("closed.wav");
         std::fs::copy(reading(), &path).unwrap();
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0)).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o000)).unwrap();
         expect_failure(&path, "open", "ermission denied");
     }
 }

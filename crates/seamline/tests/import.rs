@@ -1,6 +1,8 @@
 //! Published detectors run by a manifest alone: `seamline models add`, then a scan. The weights are reference
 //! files that are never shipped; where they are absent the test says so and skips.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)] // helpers outside of #[test] functions
+
 mod common;
 
 use common::{root, seamline};

@@ -1,5 +1,7 @@
 //! The jail, tried from inside a real worker.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers outside of #[test] functions
+
 use rustix::process::{Pid, Signal, kill_process};
 use seamline_core::{ClipId, Limits};
 use seamline_pipeline::supervise::{Ending, Worker, WorkerSetup};

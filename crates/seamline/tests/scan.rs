@@ -1,5 +1,7 @@
 //! The whole path on real media: the real binary, the real jail, the real models.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers outside of #[test] functions
+
 mod common;
 
 use common::{root, scan, seamline};

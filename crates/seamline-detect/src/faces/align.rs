@@ -45,7 +45,7 @@ fn similarity(from: &[(f32, f32); 4], to: &[(f32, f32); 4]) -> Option<(f32, f32,
     }
     let (a, b) = (dot / norm, cross / norm);
     let usable = a.is_finite() && b.is_finite() && a.hypot(b) > 1e-3 && a.hypot(b) < 1e3;
-    usable.then(|| (a, b, mt.0 - a * mf.0 + b * mf.1, mt.1 - b * mf.0 - a * mf.1))
+    usable.then_some((a, b, mt.0 - a * mf.0 + b * mf.1, mt.1 - b * mf.0 - a * mf.1))
 }
 
 fn bilinear(picture: &RgbFrame, x: f32, y: f32) -> [f32; 3] {

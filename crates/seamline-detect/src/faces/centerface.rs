@@ -32,7 +32,7 @@ impl Spec {
         let marks = output(model, outputs, &self.landmarks_output, 10 * cells)?;
         let mut found = Vec::new();
         for (cell, &score) in heat.iter().enumerate() {
-            if !(score >= threshold) {
+            if score.is_nan() || score < threshold {
                 continue;
             }
             let (x, y) = ((cell % columns) as f32, (cell / columns) as f32);

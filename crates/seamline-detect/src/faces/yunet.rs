@@ -28,7 +28,7 @@ impl Spec {
             let (cls, obj, bbox, kps) = (get("cls", 1)?, get("obj", 1)?, get("bbox", 4)?, get("kps", 10)?);
             for cell in 0..cells {
                 let score = (cls[cell].clamp(0.0, 1.0) * obj[cell].clamp(0.0, 1.0)).sqrt();
-                if !(score >= threshold) {
+                if score.is_nan() || score < threshold {
                     continue;
                 }
                 let s = stride as f32;

@@ -1,7 +1,7 @@
 //! Self-contained HTML: a page a clip and an index; no script, no external request.
 //!
 //! Everything that comes from a clip is untrusted: text goes through `maud`'s escaping and
-//! [`words::safe`](crate::words), pictures through [`exhibit`]. The content security policy refuses scripts,
+//! `words::safe`, pictures through `exhibit`. The content security policy refuses scripts,
 //! frames, forms and every request, should something slip through.
 
 mod clip;
