@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 CARGO ?= cargo
 OUT ?= out
-.PHONY: demo scan test check bench setup install clean
+.PHONY: demo scan test check advisories bench setup install clean
 
 setup:
 	@scripts/setup.sh
@@ -27,7 +27,11 @@ check: setup
 	@scripts/test.sh
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --quiet
 	@command -v cargo-deny >/dev/null || $(CARGO) install cargo-deny --locked --quiet
-	$(CARGO) deny --log-level error check
+	$(CARGO) deny --log-level error check licenses bans sources
+
+# Known weaknesses of dependencies; fetches the advisory database, so it needs a network.
+advisories:
+	$(CARGO) deny --log-level error check advisories
 
 bench: setup
 	$(CARGO) build --release --workspace --bins --examples --quiet

@@ -33,28 +33,29 @@ pub struct CalibrationData {
 impl CalibrationData {
     /// Reads and checks a calibration that belongs to weights of hash `model`.
     pub fn read(path: &Path, model: Sha256Hash) -> Result<Self, ModelError> {
-        let fail = |message: String| ModelError::Manifest { path: path.to_owned(), message };
-        let data: Self =
-            serde_json::from_slice(&read_limited(path, 1 << 20)?).map_err(|e| fail(e.to_string()))?;
+        Self::parse(&read_limited(path, 1 << 20)?, model)
+            .map_err(|message| ModelError::Manifest { path: path.to_owned(), message })
+    }
+
+    /// Checks a calibration in JSON that belongs to weights of hash `model`; the error says what is wrong.
+    pub fn parse(json: &[u8], model: Sha256Hash) -> Result<Self, String> {
+        let data: Self = serde_json::from_slice(json).map_err(|e| e.to_string())?;
         if data.schema != 1 || data.kind != "logistic" {
-            return Err(fail(format!(
+            return Err(format!(
                 "schema {} kind {:?}: this version reads schema 1, logistic",
                 data.schema, data.kind
-            )));
+            ));
         }
         if data.model_sha256 != model {
-            return Err(fail(format!(
-                "was fitted to weights {}, the manifest has {model}",
-                data.model_sha256
-            )));
+            return Err(format!("was fitted to weights {}, the manifest has {model}", data.model_sha256));
         }
         let ordered = |r: [f64; 2]| r[0].is_finite() && r[1].is_finite() && r[0] < r[1];
         if !(data.slope > 0.0 && data.slope.is_finite() && data.intercept.is_finite()) {
-            return Err(fail("slope must be positive and both numbers finite".into()));
+            return Err("slope must be positive and both numbers finite".into());
         }
         let halfwidth_stands = data.llr_halfwidth.is_finite() && data.llr_halfwidth >= 0.0;
         if !ordered(data.score_range) || !ordered(data.llr_range) || !halfwidth_stands {
-            return Err(fail("score_range and llr_range must be ordered, llr_halfwidth not negative".into()));
+            return Err("score_range and llr_range must be ordered, llr_halfwidth not negative".into());
         }
         Ok(data)
     }

@@ -19,3 +19,5 @@ pub use engine::{Engine, EngineError};
 pub use options::{Profile, ScanOptions};
 pub use scan::{Event, Scan, ScanError};
 pub use wire::Probe;
+#[doc(hidden)]
+pub use wire::fuzz_replies;

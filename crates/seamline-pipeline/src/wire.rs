@@ -113,6 +113,20 @@ pub(crate) fn receive<T: DeserializeOwned>(mut from: &UnixStream) -> io::Result<
     serde_json::from_slice(&body).map(Some).map_err(invalid)
 }
 
+/// Reads replies until the bytes end or one is refused, as the parent does with what a worker sends: for fuzzing.
+/// At most 64 KiB are looked at, which a socket holds without a second thread.
+#[doc(hidden)]
+pub fn fuzz_replies(data: &[u8]) -> io::Result<usize> {
+    let (near, mut far) = UnixStream::pair()?;
+    far.write_all(&data[..data.len().min(64 << 10)])?;
+    drop(far);
+    let mut read = 0;
+    while receive::<Reply>(&near)?.is_some() {
+        read += 1;
+    }
+    Ok(read)
+}
+
 /// Hands a descriptor over, with one marker byte.
 pub(crate) fn send_fd(to: &UnixStream, fd: impl AsFd) -> io::Result<()> {
     let fds = [fd.as_fd()];
