@@ -35,7 +35,7 @@ advisories:
 
 bench: setup
 	$(CARGO) build --release --workspace --bins --examples --quiet
-	@benches/run.sh
+	@benches/run.sh $(BENCH)
 
 # A copy that needs no source tree: PREFIX=/usr/local by default.
 PREFIX ?= /usr/local
@@ -46,6 +46,9 @@ install: setup
 	cp -r models $(DESTDIR)$(PREFIX)/lib/seamline/
 	cp .cache/models/*.onnx $(DESTDIR)$(PREFIX)/lib/seamline/.cache/models/
 	cp .cache/lib/libonnxruntime.so.* $(DESTDIR)$(PREFIX)/lib/seamline/.cache/lib/
+	target/release/seamline man --dir $(DESTDIR)$(PREFIX)/share/man/man1
+	mkdir -p $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	target/release/seamline completions bash >$(DESTDIR)$(PREFIX)/share/bash-completion/completions/seamline
 
 clean:
 	rm -rf target $(OUT)

@@ -1,6 +1,16 @@
 #!/usr/bin/env bash
-# End-to-end bench: ratios within one run, on clips made by recipe. Prints a table; copy it to benches/README.md
-# with machine and date when it is worth keeping.
+# Every bench: ratios within one run, on clips made by recipe, written beside this file. `--long` adds the
+# three-hour clip.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-exec .cache/venv/bin/python benches/end_to_end.py "${1:-target/release/seamline}"
+cache="${SEAMLINE_CACHE:-$PWD/.cache}"
+# The Python reference has packages of its own, which nothing else needs.
+wanted=$(sha256sum benches/requirements.txt | cut -c1-64)
+if [ "$(cat "$cache/bench-venv/stamp" 2>/dev/null)" != "$wanted" ]; then
+  echo "bench: Python environment of the reference"
+  rm -rf "$cache/bench-venv"
+  python3 -m venv "$cache/bench-venv"
+  "$cache/bench-venv/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary :all: -r benches/requirements.txt
+  echo "$wanted" >"$cache/bench-venv/stamp"
+fi
+exec "$cache/venv/bin/python" benches/end_to_end.py --cache "$cache" "$@"

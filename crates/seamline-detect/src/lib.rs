@@ -14,6 +14,7 @@ pub mod sample;
 pub mod shots;
 pub mod spectrogram;
 pub mod speech;
+mod stft;
 pub mod tensor;
 pub mod vad;
 pub mod voice_quality;

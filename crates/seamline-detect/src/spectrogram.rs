@@ -1,10 +1,8 @@
 //! A picture of the sound at bounded size: columns are merged in pairs whenever there are too many.
 
-use realfft::{RealFftPlanner, RealToComplex};
+use crate::stft::{FFT, PowerSpectrum};
 use seamline_core::{AudioBlock, RgbFrame};
-use std::sync::Arc;
 
-const FFT: usize = 512;
 const MAX_COLUMNS: usize = 1_024;
 /// Rows: 0 to 8 kHz from the bottom.
 const ROWS: usize = 128;
@@ -13,8 +11,7 @@ const RANGE_DB: f32 = 70.0;
 
 /// Builds the picture from a stream of samples.
 pub struct Spectrogram {
-    fft: Arc<dyn RealToComplex<f32>>,
-    window: Vec<f32>,
+    stft: PowerSpectrum,
     pending: Vec<f32>,
     columns: Vec<[f32; ROWS]>,
     /// Frames merged in the column being built, and how many make one.
@@ -24,12 +21,8 @@ pub struct Spectrogram {
 
 impl Default for Spectrogram {
     fn default() -> Self {
-        let window = (0..FFT)
-            .map(|i| 0.5 - 0.5 * (2.0 * std::f32::consts::PI * i as f32 / FFT as f32).cos())
-            .collect();
         Self {
-            fft: RealFftPlanner::new().plan_fft_forward(FFT),
-            window,
+            stft: PowerSpectrum::default(),
             pending: Vec::new(),
             columns: Vec::new(),
             open: ([0.0; ROWS], 0),
@@ -42,16 +35,11 @@ impl Spectrogram {
     /// Adds sound.
     pub fn push(&mut self, samples: &[f32]) {
         self.pending.extend_from_slice(samples);
-        let mut input = self.fft.make_input_vec();
-        let mut output = self.fft.make_output_vec();
         let whole = self.pending.len() / FFT * FFT;
         for frame in self.pending[..whole].chunks_exact(FFT) {
-            input.iter_mut().zip(frame.iter().zip(&self.window)).for_each(|(i, (s, w))| *i = s * w);
-            if self.fft.process(&mut input, &mut output).is_err() {
-                continue;
-            }
+            let bins = self.stft.of(frame);
             for (row, power) in self.open.0.iter_mut().enumerate() {
-                let here = output[2 * row].norm_sqr().max(output[2 * row + 1].norm_sqr());
+                let here = bins[2 * row].max(bins[2 * row + 1]);
                 *power = power.max(here);
             }
             self.open.1 += 1;

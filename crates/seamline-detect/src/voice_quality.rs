@@ -1,10 +1,8 @@
 //! How good a stretch of sound is: bandwidth, level over the noise floor, clipping.
 
-use realfft::{RealFftPlanner, RealToComplex};
+use crate::stft::{FFT, PowerSpectrum};
 use seamline_core::{AudioBlock, Quality};
-use std::sync::Arc;
 
-const FFT: usize = 512;
 /// The band ends where the average spectrum falls this far below its peak, for good. Speech itself is some
 /// 40 to 50 dB weaker at 7 kHz than at 500 Hz; what a codec or a telephone cut off is weaker still.
 const BAND_DB: f64 = 60.0;
@@ -15,8 +13,7 @@ const LEVELS: usize = 101;
 
 /// Gathers quality over a stream at flat memory.
 pub struct VoiceQuality {
-    fft: Arc<dyn RealToComplex<f32>>,
-    window: Vec<f32>,
+    stft: PowerSpectrum,
     spectrum: Vec<f64>,
     levels: [u64; LEVELS],
     speech_levels: [u64; LEVELS],
@@ -26,12 +23,8 @@ pub struct VoiceQuality {
 
 impl Default for VoiceQuality {
     fn default() -> Self {
-        let window = (0..FFT)
-            .map(|i| 0.5 - 0.5 * (2.0 * std::f32::consts::PI * i as f32 / FFT as f32).cos())
-            .collect();
         Self {
-            fft: RealFftPlanner::new().plan_fft_forward(FFT),
-            window,
+            stft: PowerSpectrum::default(),
             spectrum: vec![0.0; FFT / 2 + 1],
             levels: [0; LEVELS],
             speech_levels: [0; LEVELS],
@@ -53,14 +46,10 @@ impl VoiceQuality {
 
     /// A stretch of speech: its spectrum counts for the bandwidth.
     pub fn speech(&mut self, samples: &[f32]) {
-        let mut input = self.fft.make_input_vec();
-        let mut output = self.fft.make_output_vec();
         for frame in samples.chunks_exact(FFT) {
             self.speech_levels[level(frame)] += 1;
-            input.iter_mut().zip(frame.iter().zip(&self.window)).for_each(|(i, (s, w))| *i = s * w);
-            if self.fft.process(&mut input, &mut output).is_ok() {
-                self.spectrum.iter_mut().zip(&output).for_each(|(sum, c)| *sum += f64::from(c.norm_sqr()));
-            }
+            let power = self.stft.of(frame);
+            self.spectrum.iter_mut().zip(power).for_each(|(sum, p)| *sum += f64::from(*p));
         }
     }
 

@@ -18,7 +18,7 @@ pub use manifest::{
     Aggregate, Colour, Delivery, ImagePreprocess, InputSpec, Layout, Manifest, Normalise, OutputSpec, Pad,
     Preprocess, ResizeFilter, Role, ScoreSpec, Select, WaveformPreprocess,
 };
-pub use pool::{Model, OutputTensor};
+pub use pool::{Model, OutputTensor, RUN_TARGET};
 pub use runtime::{RUNTIME_SHA256, RUNTIME_VERSION, Runtime};
 
 /// Reads a whole file of at most `limit` bytes.

@@ -9,8 +9,13 @@ use ort::value::{TensorRef, ValueType};
 use seamline_core::Sha256Hash;
 use std::path::Path;
 use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::Instant;
+use tracing::trace;
 
 const MAX_MODEL_BYTES: u64 = 2 << 30;
+
+/// Target of the trace event of each inference: `model`, `shape`, `micros`.
+pub const RUN_TARGET: &str = "seamline_infer::run";
 
 /// One output of a run.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,7 +80,9 @@ impl Model {
     /// Runs the model on one input tensor. `data` is row-major and must fill `shape`.
     pub fn run(&self, shape: &[usize], data: &[f32]) -> Result<Vec<OutputTensor>, ModelError> {
         let mut session = self.checkout();
+        let begun = Instant::now();
         let result = run_session(&mut session, &self.manifest.input.name, shape, data);
+        trace!(target: RUN_TARGET, model = %self.manifest.id, ?shape, micros = begun.elapsed().as_micros() as u64);
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner).push(session);
         self.freed.notify_one();
         result

@@ -149,7 +149,10 @@ fn thorough_looks_at_more_and_html_pages_stand_alone() {
     .unwrap();
     let dir = tempfile::tempdir().unwrap();
     let html = dir.path().to_string_lossy().into_owned();
-    let fast = scan(&[&clip], &["--html", &html]);
+    let folder = tempfile::tempdir().unwrap();
+    let twin = folder.path().join(clip.file_name().unwrap());
+    std::fs::copy(&clip, &twin).unwrap();
+    let fast = scan(&[&clip, &twin], &["--html", &html]);
     let thorough = scan(&[&clip], &["--profile", "thorough"]);
     let samples = |s: &common::Scan| {
         s.evidence()
@@ -160,7 +163,7 @@ fn thorough_looks_at_more_and_html_pages_stand_alone() {
     };
     assert!(samples(&thorough) > samples(&fast), "{} {}", samples(&thorough), samples(&fast));
     let pages: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().path()).collect();
-    assert_eq!(pages.len(), 2, "{pages:?}");
+    assert_eq!(pages.len(), 3, "an index and a page a clip, also for twins: {pages:?}");
     for page in pages {
         let text = std::fs::read_to_string(&page).unwrap();
         for outside in ["src=\"http", "href=\"http", "url(http", "<script"] {

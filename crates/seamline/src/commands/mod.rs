@@ -6,7 +6,7 @@ mod scan;
 
 use crate::cli::{Cli, Command};
 use crate::output;
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::CommandFactory;
 use std::process::ExitCode;
 
@@ -21,7 +21,12 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
             output::bytes(&text)?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Man => {
+        Command::Man { dir: Some(dir) } => {
+            std::fs::create_dir_all(&dir).with_context(|| dir.display().to_string())?;
+            clap_mangen::generate_to(Cli::command(), &dir).with_context(|| dir.display().to_string())?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Man { dir: None } => {
             let mut text = Vec::new();
             clap_mangen::Man::new(Cli::command()).render(&mut text)?;
             output::bytes(&text)?;

@@ -11,6 +11,7 @@ use seamline_pipeline::supervise::WorkerSetup;
 use seamline_pipeline::{Profile, ScanOptions, walk};
 use seamline_report::jsonl::JsonlWriter;
 use seamline_report::{html, terminal};
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, IsTerminal, Seek, Write};
 use std::path::{Path, PathBuf};
@@ -127,6 +128,8 @@ struct Sinks {
     jsonl: Jsonl,
     html: Option<PathBuf>,
     pages: Vec<html::IndexEntry>,
+    /// Page names given, and how often each was wanted.
+    names: BTreeMap<String, u32>,
     terminal: bool,
     style: terminal::Style,
 }
@@ -199,6 +202,7 @@ impl Sinks {
             jsonl,
             html: args.html.clone(),
             pages: Vec::new(),
+            names: BTreeMap::new(),
             terminal: !args.quiet && !to_stdout,
             style: terminal::Style::detect(io::stdout().is_terminal()),
         })
@@ -221,7 +225,13 @@ impl Sinks {
             result.with_context(|| format!("{name}: writing failed; it ends with the last whole clip"))?;
         }
         if let Some(dir) = &self.html {
-            let name = html::file_name(record);
+            let mut name = html::file_name(record);
+            // One name and one content in two folders: two pages.
+            let copies = self.names.entry(name.clone()).or_insert(0u32);
+            *copies += 1;
+            if *copies > 1 {
+                name = format!("{}.{copies}.html", name.trim_end_matches(".html"));
+            }
             write_file(&dir.join(&name), html::clip_page(record, info).as_bytes())?;
             self.pages.push(html::IndexEntry::new(record, name));
         }
