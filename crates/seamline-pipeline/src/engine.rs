@@ -149,12 +149,22 @@ impl Engine {
     /// Verifies and loads everything in `plan`.
     pub fn load(home: &Home, plan: &Plan, trust: Trust) -> Result<Self, EngineError> {
         let runtime = Runtime::load(home)?;
+        // Side by side: hashing and graph optimisation are most of the time to the first picture.
         let load = |m: &Manifest| Model::load(&runtime, m.clone(), &home.cache, 1);
-        let faces = FaceDetector::new(load(&plan.face_detector)?)?;
+        let mut models = std::thread::scope(|scope| {
+            let started: Vec<_> = std::iter::once(&plan.face_detector)
+                .chain(&plan.detectors)
+                .map(|m| scope.spawn(move || load(m)))
+                .collect();
+            let died = |_| Err(ModelError::Runtime("the thread that loaded a model died".into()));
+            started.into_iter().map(|t| t.join().unwrap_or_else(died)).collect::<Vec<_>>().into_iter()
+        });
+        let mut next = || models.next().unwrap_or_else(|| Err(ModelError::Runtime("no model".into())));
+        let faces = FaceDetector::new(next()?)?;
         let mut detectors: Vec<Box<dyn Detector>> = Vec::new();
         for manifest in &plan.detectors {
             let (calibrator, points) = calibration(manifest, &plan.fusion)?;
-            let model = load(manifest)?;
+            let model = next()?;
             if voice_window::accepts(manifest) {
                 detectors.push(Box::new(VoiceWindowDetector::new(model, calibrator, points)?));
             } else if face_crop::accepts(manifest) {
