@@ -1,9 +1,7 @@
 """Shared by the training stages: where things are, the trial table, decoding and windows."""
 from __future__ import annotations
 
-import csv
 import math
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,29 +10,14 @@ import numpy as np
 import soundfile
 from scipy.signal import resample_poly
 
-ROOT = Path(__file__).resolve().parents[3]
+from tables import CACHE, ROOT, WORK, read_table, write_table  # noqa: F401  (stages import them from here)
+
 # Appended, not put first: a materialiser must never hide a package of the same name.
 sys.path.append(str(ROOT / "scripts" / "materialise"))
-CACHE = Path(os.environ.get("SEAMLINE_CACHE", ROOT / ".cache"))
-WORK = CACHE / "train" / "voice"
 MODEL = ROOT / "models" / "voice-whisper"
 RATE = 16000
 SAMPLES = 48000
 COLUMNS = ["trial_id", "path", "sha256", "label", "attack_family", "generator", "source", "use", "licence"]
-
-
-def read_table(path: Path) -> list[dict[str, str]]:
-    with open(path, newline="", encoding="utf-8") as f:
-        return list(csv.DictReader(f, delimiter="\t", quoting=csv.QUOTE_NONE))
-
-
-def write_table(path: Path, rows: list[dict[str, str]], columns: list[str]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w", newline="", encoding="utf-8") as f:
-        out = csv.DictWriter(f, columns, delimiter="\t", extrasaction="ignore", lineterminator="\n",
-                             quoting=csv.QUOTE_NONE)
-        out.writeheader()
-        out.writerows(rows)
 
 
 def decode(path: Path) -> np.ndarray:

@@ -12,6 +12,8 @@ if [ ! -x "$python" ]; then
     "$python" -m pip install --quiet -r requirements.txt
 fi
 [ -f "$cache/train/voice/features.onnx" ] || "$python" $root/scripts/materialise/voice_whisper.py --features 4
+# From the public repositories by git, or from local bare clones: MIRROR=DIR.
+"$python" fetch.py ${MIRROR:+--mirror "$MIRROR"}
 "$python" corpora.py "$@"
 "$python" features.py "$@" --part 0/2 &
 "$python" features.py "$@" --part 1/2
