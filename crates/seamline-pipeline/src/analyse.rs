@@ -40,11 +40,11 @@ pub enum Note {
 /// Judges one clip. Everything it has to say goes to `say`; it does not fail: failures are evidence.
 pub fn analyse(file: File, engine: &Engine, options: &ScanOptions, draw: bool, say: &mut dyn FnMut(Note)) {
     say(Note::Progress(Stage::Provenance, 0.0));
+    let mut declared = Vec::new();
     match file.try_clone() {
         Ok(mut copy) => {
-            for evidence in seamline_provenance::inspect(&mut copy, &options.limits, &engine.trust) {
-                say(Note::Evidence(evidence));
-            }
+            declared = seamline_provenance::inspect(&mut copy, &options.limits, &engine.trust);
+            declared.iter().cloned().for_each(|evidence| say(Note::Evidence(evidence)));
             let _ = copy.seek(SeekFrom::Start(0)); // the decoder seeks for itself and reports a failure
         }
         Err(e) => say(Note::Evidence(failure("media", Stage::Provenance, e.to_string()))),
@@ -63,6 +63,10 @@ pub fn analyse(file: File, engine: &Engine, options: &ScanOptions, draw: bool, s
             return;
         }
     };
+    // The demuxer reads metadata too: what it alone finds was missed by the walkers, and counts all the same.
+    for evidence in seamline_provenance::cross_check(&reader.dictionary(), "FFmpeg", &declared) {
+        say(Note::Evidence(evidence));
+    }
     let streams = reader.streams().to_vec();
     say(Note::Streams(
         streams.clone(),

@@ -7,8 +7,11 @@
 mod c2pa_store;
 mod exif;
 mod fields;
+mod forensics;
 mod generators;
 mod limited;
+pub mod parsers;
+mod platforms;
 mod tc260;
 pub mod walk;
 mod xmp;
@@ -17,7 +20,7 @@ pub use c2pa_store::Trust;
 pub use limited::WalkError;
 
 use seamline_core::code::FindingCode;
-use seamline_core::{Aspect, DetectorId, Evidence, Limits, Outcome, Quality, Stage, Subject};
+use seamline_core::{Aspect, DetectorId, Evidence, Limits, Outcome, Quality, Stage, Strength, Subject};
 use std::io::{Read, Seek, SeekFrom};
 
 /// One finding before it becomes evidence: a code and named values.
@@ -75,16 +78,38 @@ pub fn inspect<R: Read + Seek + Send>(clip: &mut R, limits: &Limits, trust: &Tru
     evidence
 }
 
+/// What another reader's dictionary of the same file declares beyond `known`: a cross-check on the walkers here.
+/// `via` names that reader.
+pub fn cross_check(dictionary: &[(String, String)], via: &str, known: &[Evidence]) -> Vec<Evidence> {
+    let has = |code: &FindingCode| {
+        known.iter().any(|e| matches!(&e.outcome, Outcome::Finding { code: c, .. } if c == code))
+    };
+    let mut found: Vec<Found> = dictionary
+        .iter()
+        .take(walk::MAX_FIELDS)
+        .filter_map(|(key, value)| fields::text(key, value))
+        .filter(|f| f.code.strength > Strength::Context && !has(f.code))
+        .map(|mut f| {
+            f.detail.push(("via".into(), via.into()));
+            f.detail.sort();
+            f
+        })
+        .collect();
+    found.sort_by(|a, b| (a.code.name, &a.detail).cmp(&(b.code.name, &b.detail)));
+    found.dedup();
+    found.iter().map(finding).collect()
+}
+
 fn rewind<R: Seek>(clip: &mut R) -> Result<(), WalkError> {
     clip.seek(SeekFrom::Start(0)).map(|_| ()).map_err(|e| WalkError::Io(e.to_string()))
 }
 
-fn statement(outcome: Outcome) -> Evidence {
+fn statement(aspect: Aspect, outcome: Outcome) -> Evidence {
     Evidence {
         detector: DetectorId::builtin("provenance"),
         version: env!("CARGO_PKG_VERSION").into(),
         model_sha256: None,
-        aspect: Aspect::Provenance,
+        aspect,
         families: Vec::new(),
         subject: Subject::Clip,
         rollup: false,
@@ -94,9 +119,12 @@ fn statement(outcome: Outcome) -> Evidence {
 }
 
 fn finding(found: &Found) -> Evidence {
-    statement(Outcome::Finding { code: *found.code, detail: found.detail.clone() })
+    // How a file was written bears on its integrity; what it says bears on its history.
+    let forensic = found.code.name.starts_with("forensics.");
+    let aspect = if forensic { Aspect::Integrity } else { Aspect::Provenance };
+    statement(aspect, Outcome::Finding { code: *found.code, detail: found.detail.clone() })
 }
 
 fn failure(error: &WalkError) -> Evidence {
-    statement(Outcome::Failed { stage: Stage::Provenance, message: error.to_string() })
+    statement(Aspect::Provenance, Outcome::Failed { stage: Stage::Provenance, message: error.to_string() })
 }
