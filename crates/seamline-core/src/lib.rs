@@ -19,7 +19,7 @@ pub mod traits;
 pub mod verdict;
 
 pub use aspect::{Aspect, AttackFamily};
-pub use code::{FindingCode, Strength};
+pub use code::{Direction, FindingCode, Strength};
 pub use evidence::{Abstain, AbstainReason, Evidence, EvidenceLog, Exhibit, Outcome, Quality, Stage};
 pub use ids::{ClipId, DetectorId, Sha256Hash, StreamIndex, TrackId};
 pub use limits::Limits;

@@ -8,11 +8,12 @@ use crate::options::{Profile, ScanOptions, gap_code};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use seamline_core::{
     Aspect, AudioBlock, DetectorId, Evidence, EvidenceLog, Gap, MediaError, MediaTime, MediaUnit, Outcome,
-    Quality, Span, Stage, StreamIndex, StreamInfo, Subject, VideoFrame,
+    Quality, Span, Stage, StreamIndex, StreamInfo, StreamKind, Subject, VideoFrame,
 };
 use seamline_detect::pictures::{PictureSampler, PictureSummary};
 use seamline_detect::speech::SpeechSampler;
 use seamline_detect::{ClipContext, DetectError, DetectorRun, Picture, Sample, SampleKind, StreamSpeech};
+use seamline_marks::pictures::{Options as MarkOptions, PictureMarks};
 use seamline_media::DecodeOptions;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -77,7 +78,8 @@ pub fn analyse(file: File, engine: &Engine, options: &ScanOptions, draw: bool, s
     let (frame_tx, frame_rx) = bounded::<VideoFrame>(FRAMES_IN_FLIGHT);
     let (block_tx, block_rx) = bounded::<AudioBlock>(BLOCKS_IN_FLIGHT);
     let (pictures, sound) = std::thread::scope(|scope| {
-        let pictures = scope.spawn(|| watch(engine, options, frame_rx));
+        let still = streams.iter().any(|s| s.judged && s.kind == StreamKind::Still);
+        let pictures = scope.spawn(move || watch(engine, options, still, frame_rx));
         let sound = scope.spawn(|| listen(engine, draw, block_rx));
         decode_all(reader.as_mut(), length, frame_tx, block_tx, say);
         (pictures.join(), sound.join())
@@ -87,6 +89,7 @@ pub fn analyse(file: File, engine: &Engine, options: &ScanOptions, draw: bool, s
     let mut runs: Vec<(DetectorId, Box<dyn DetectorRun + '_>, EvidenceLog, Option<DetectError>)> = Vec::new();
     match pictures {
         Ok(Ok(watched)) => {
+            watched.marks.into_iter().for_each(|e| say(Note::Evidence(e)));
             context.pictures = watched.summary.pictures;
             context.tracks = watched.summary.tracks;
             context.tracks_not_kept = watched.summary.tracks_not_kept;
@@ -207,6 +210,7 @@ fn give(runs: &mut Runs<'_>, sample: &Sample) {
 }
 
 struct Watched<'e> {
+    marks: Vec<Evidence>,
     summary: PictureSummary,
     runs: Runs<'e>,
 }
@@ -214,17 +218,20 @@ struct Watched<'e> {
 fn watch<'e>(
     engine: &'e Engine,
     options: &ScanOptions,
+    still: bool,
     frames: Receiver<VideoFrame>,
 ) -> Result<Watched<'e>, DetectError> {
+    let mut marks = PictureMarks::new(MarkOptions { parts: options.profile == Profile::Thorough }, still);
     let mut runs = start(engine, SampleKind::Face);
     let mut sampler = PictureSampler::new(&engine.faces, options.profile.frames(), options.limits.max_tracks);
     for frame in frames {
+        marks.push(&frame)?;
         sampler.push(&frame, &mut |sample| {
             give(&mut runs, &sample);
             Ok(())
         })?;
     }
-    Ok(Watched { summary: sampler.finish(), runs })
+    Ok(Watched { marks: marks.finish(), summary: sampler.finish(), runs })
 }
 
 struct Heard<'e> {

@@ -19,8 +19,10 @@ mod xmp;
 pub use c2pa_store::Trust;
 pub use limited::WalkError;
 
-use seamline_core::code::FindingCode;
-use seamline_core::{Aspect, DetectorId, Evidence, Limits, Outcome, Quality, Stage, Strength, Subject};
+use seamline_core::code::{self, FindingCode};
+use seamline_core::{
+    Aspect, AttackFamily, DetectorId, Evidence, Limits, Outcome, Quality, Stage, Strength, Subject,
+};
 use std::io::{Read, Seek, SeekFrom};
 
 /// One finding before it becomes evidence: a code and named values.
@@ -75,6 +77,10 @@ pub fn inspect<R: Read + Seek + Send>(clip: &mut R, limits: &Limits, trust: &Tru
         Ok(()) => evidence.extend(c2pa_store::inspect(clip, trust).iter().map(finding)),
         Err(e) => evidence.push(failure(&e)),
     }
+    // A label on a recording says nothing about pictures; whose voice it is stays the voice detectors' question.
+    if rewind(clip).is_ok() && !walk::shows_pictures(clip) {
+        evidence.iter_mut().for_each(|e| e.families.clear());
+    }
     evidence
 }
 
@@ -118,11 +124,33 @@ fn statement(aspect: Aspect, outcome: Outcome) -> Evidence {
     }
 }
 
+/// Codes that speak of the asset as a whole, where they speak of AI.
+const WHOLE: [FindingCode; 8] = [
+    code::C2PA_AI_TRUSTED,
+    code::C2PA_AI_UNTRUSTED,
+    code::XMP_DST_AI,
+    code::TC260_AIGC,
+    code::GEN_A1111,
+    code::GEN_COMFYUI,
+    code::GEN_OTHER,
+    code::GEN_GROK,
+];
+
+/// Whether a finding answers if the pictures are wholly generated: a composite's parts are not.
+fn speaks_of_whole(found: &Found) -> bool {
+    WHOLE.contains(found.code) && !found.detail.iter().any(|(_, v)| v.starts_with("composite"))
+}
+
 fn finding(found: &Found) -> Evidence {
     // How a file was written bears on its integrity; what it says bears on its history.
     let forensic = found.code.name.starts_with("forensics.");
     let aspect = if forensic { Aspect::Integrity } else { Aspect::Provenance };
-    statement(aspect, Outcome::Finding { code: *found.code, detail: found.detail.clone() })
+    let mut evidence =
+        statement(aspect, Outcome::Finding { code: *found.code, detail: found.detail.clone() });
+    if speaks_of_whole(found) {
+        evidence.families.push(AttackFamily::EFS);
+    }
+    evidence
 }
 
 fn failure(error: &WalkError) -> Evidence {

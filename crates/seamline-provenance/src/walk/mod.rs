@@ -61,6 +61,17 @@ pub fn fields<R: Read + Seek>(
     Ok((out, result.err()))
 }
 
+/// Whether a file is of a kind that shows pictures, by its first bytes; sound alone in a video container is rare
+/// enough to be taken for one.
+pub(crate) fn shows_pictures<R: Read>(clip: &mut R) -> bool {
+    let head = read_some(clip, 16).unwrap_or_default();
+    let sound = [&b"ID3"[..], b"fLaC", b"OggS"].iter().any(|m| head.starts_with(m))
+        || (head.starts_with(b"RIFF") && head.get(8..12) == Some(b"WAVE"))
+        || head.get(8..12) == Some(b"M4A ")
+        || matches!(head.as_slice(), [0xff, b, ..] if b & 0xe6 == 0xe2);
+    !sound
+}
+
 /// The walker for a file that begins with `head`.
 fn choose<R: Read + Seek>(head: &[u8]) -> Option<Walk<R>> {
     let kind = head.get(4..8).unwrap_or_default();
