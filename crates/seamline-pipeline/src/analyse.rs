@@ -14,6 +14,7 @@ use seamline_detect::pictures::{PictureSampler, PictureSummary};
 use seamline_detect::speech::SpeechSampler;
 use seamline_detect::{ClipContext, DetectError, DetectorRun, Picture, Sample, SampleKind, StreamSpeech};
 use seamline_marks::pictures::{Options as MarkOptions, PictureMarks};
+use seamline_marks::speech::SpeechMark;
 use seamline_media::DecodeOptions;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -115,6 +116,7 @@ pub fn analyse(file: File, engine: &Engine, options: &ScanOptions, draw: bool, s
     }
     match sound {
         Ok(Ok(heard)) => {
+            heard.marks.into_iter().for_each(|e| say(Note::Evidence(e)));
             context.speech = heard.speech;
             runs.extend(heard.runs);
             heard.pictures.into_iter().for_each(|p| say(Note::Picture(p)));
@@ -235,6 +237,7 @@ fn watch<'e>(
 }
 
 struct Heard<'e> {
+    marks: Vec<Evidence>,
     speech: Vec<StreamSpeech>,
     pictures: Vec<Picture>,
     runs: Runs<'e>,
@@ -246,7 +249,9 @@ fn listen(engine: &Engine, draw: bool, blocks: Receiver<AudioBlock>) -> Result<H
     let mut lengths: Vec<usize> = engine.detectors.iter().filter_map(|d| d.spec().window).collect();
     lengths.sort_unstable();
     lengths.dedup();
+    let mut marks: Vec<_> = engine.speech_marks.iter().map(SpeechMark::start).collect();
     for block in blocks {
+        marks.iter_mut().try_for_each(|m| m.push(&block))?;
         let sampler =
             samplers.entry(block.stream).or_insert_with(|| SpeechSampler::new(block.stream, &lengths, draw));
         sampler.push(&block, &mut |sample| {
@@ -254,7 +259,7 @@ fn listen(engine: &Engine, draw: bool, blocks: Receiver<AudioBlock>) -> Result<H
             Ok(())
         })?;
     }
-    let mut heard = Heard { speech: Vec::new(), pictures: Vec::new(), runs: Vec::new() };
+    let mut heard = Heard { marks: Vec::new(), speech: Vec::new(), pictures: Vec::new(), runs: Vec::new() };
     for sampler in samplers.into_values() {
         let (speech, picture) = sampler.finish(&mut |sample| {
             give(&mut runs, &sample);
@@ -262,6 +267,9 @@ fn listen(engine: &Engine, draw: bool, blocks: Receiver<AudioBlock>) -> Result<H
         })?;
         heard.speech.push(speech);
         heard.pictures.extend(picture);
+    }
+    for mark in marks {
+        heard.marks.extend(mark.finish()?);
     }
     heard.runs = runs;
     Ok(heard)

@@ -10,6 +10,7 @@ use seamline_fuse::{FusionData, FusionError, LogisticCalibrator};
 use seamline_infer::{
     CalibrationData, Delivery, Home, Manifest, Model, ModelError, RUNTIME_VERSION, Role, Runtime,
 };
+use seamline_marks::speech::SpeechMark;
 use seamline_provenance::Trust;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
@@ -49,6 +50,8 @@ pub struct Plan {
     pub face_detector: Manifest,
     /// Detectors, sorted by id.
     pub detectors: Vec<Manifest>,
+    /// Watermark decoders, sorted by id.
+    pub marks: Vec<Manifest>,
     /// Fusion data.
     pub fusion: FusionData,
 }
@@ -63,11 +66,13 @@ impl Plan {
         {
             all.push(manifest?);
         }
-        let known = |m: &&Manifest| m.role == Role::Detector;
+        let known = |m: &&Manifest| matches!(m.role, Role::Detector | Role::Mark);
         let names = || all.iter().filter(known).map(|m| m.id.as_str()).collect::<Vec<_>>().join(", ");
         let mut detectors: Vec<Manifest> = if options.detectors.is_empty() {
             let ships = |m: &&Manifest| m.delivery != Delivery::Operator && m.calibration().is_some();
-            all.iter().filter(known).filter(ships).cloned().collect()
+            // A mark needs no calibration: its manifest states from where it is found.
+            let runs = |m: &&Manifest| m.role == Role::Mark || ships(m);
+            all.iter().filter(known).filter(runs).cloned().collect()
         } else {
             let find = |name: &String| {
                 all.iter()
@@ -80,13 +85,14 @@ impl Plan {
         };
         detectors.sort_by(|a, b| a.id.cmp(&b.id));
         detectors.dedup_by(|a, b| a.id == b.id);
+        let (marks, detectors) = detectors.into_iter().partition(|m| m.role == Role::Mark);
         let wanted = options.profile.face_detector();
         let face_detector = all
             .iter()
             .find(|m| m.role == Role::FaceDetector && m.id.as_str() == wanted)
             .cloned()
             .ok_or_else(|| EngineError::UnknownDetector { name: wanted.into(), known: names() })?;
-        Ok(Self { face_detector, detectors, fusion: FusionData::current()? })
+        Ok(Self { face_detector, detectors, marks, fusion: FusionData::current()? })
     }
 
     /// SHA-256 over everything that shapes a result: version, weights, calibrations, fusion data, options.
@@ -104,7 +110,7 @@ impl Plan {
         let trust =
             options.trust_list.as_deref().and_then(|p| read_trust(p).ok()).and_then(|t| t.anchors_pem);
         field(&Sha256Hash::of(trust.unwrap_or_default().as_bytes()).to_string());
-        for m in std::iter::once(&self.face_detector).chain(&self.detectors) {
+        for m in self.all() {
             field(m.id.as_str());
             field(&m.version);
             field(&m.sha256().to_string());
@@ -114,17 +120,25 @@ impl Plan {
         Sha256Hash::from_bytes(hash.finalize().into())
     }
 
+    fn all(&self) -> impl Iterator<Item = &Manifest> {
+        std::iter::once(&self.face_detector).chain(&self.detectors).chain(&self.marks)
+    }
+
     /// What a report says of the models.
     pub fn models(&self) -> Vec<ModelInfo> {
-        std::iter::once(&self.face_detector)
-            .chain(&self.detectors)
+        self.all()
             .map(|m| {
                 let calibration = m.calibration().and_then(|p| CalibrationData::read(&p, m.sha256()).ok());
                 ModelInfo {
                     id: m.id.to_string(),
                     version: m.version.clone(),
                     title: m.title.clone(),
-                    role: if m.role == Role::Detector { "detector" } else { "face-detector" }.into(),
+                    role: match m.role {
+                        Role::Detector => "detector",
+                        Role::FaceDetector => "face-detector",
+                        Role::Mark => "mark",
+                    }
+                    .into(),
                     sha256: m.sha256(),
                     licence: m.licence.clone(),
                     calibrated: calibration.is_some(),
@@ -141,6 +155,8 @@ pub struct Engine {
     pub faces: FaceDetector,
     /// Detectors, sorted by id.
     pub detectors: Vec<Box<dyn Detector>>,
+    /// Decoders of watermarks in sound, sorted by id.
+    pub speech_marks: Vec<SpeechMark>,
     /// Whose signatures are trusted.
     pub trust: Trust,
 }
@@ -167,7 +183,9 @@ impl Engine {
                 .into());
             }
         }
-        Ok(Self { faces, detectors, trust })
+        let speech_marks =
+            plan.marks.iter().map(|m| Ok(SpeechMark::new(load(m)?)?)).collect::<Result<_, EngineError>>()?;
+        Ok(Self { faces, detectors, speech_marks, trust })
     }
 }
 

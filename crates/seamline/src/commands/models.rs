@@ -59,6 +59,7 @@ fn list(home: &Home) -> Result<ExitCode> {
             Ok(m) => {
                 let role = match (m.role, m.aspect) {
                     (Role::FaceDetector, _) => "finds faces",
+                    (Role::Mark, _) => "reads marks",
                     (_, Some(aspect)) => aspect.as_str(),
                     _ => "-",
                 };
