@@ -97,12 +97,10 @@ codes! {
     C2PA_REMOTE = "c2pa.remote_manifest", Context, Neutral, "The file points to a manifest on a server; it was not requested, since nothing is fetched.";
     C2PA_REVOKED = "c2pa.credential_revoked", Hint, Neutral, "The signing certificate was revoked, as a response inside the manifest says; a key that was stolen may have signed it.";
     C2PA_DISALLOWED = "c2pa.signer_disallowed", Hint, Neutral, "The signer asserts what the list of conforming products bars its product from asserting.";
-    C2PA_WATERMARKED = "c2pa.watermark_action", Declares, Spoof, "A signed action says that a generator's imperceptible watermark was applied.";
+    C2PA_WATERMARKED = "c2pa.synthid_action", Declares, Spoof, "A signed action says that SynthID, the imperceptible watermark of Google's generators, was applied.";
     C2PA_SOFT_BINDING = "c2pa.soft_binding", Context, Neutral, "The manifest names a watermark or fingerprint by which the asset can be found again.";
     C2PA_SIGNALS = "c2pa.signals", Context, Neutral, "Signals of the official asset rubric that hold for this manifest.";
     C2PA_INGREDIENTS = "c2pa.ingredients", Context, Neutral, "What the asset was made from, as a tree.";
-    C2PA_TRUST_LIST = "c2pa.trust_list", Context, Neutral, "The operator's trust list, with its date and hash.";
-    C2PA_TRUST_LIST_OLD = "c2pa.trust_list_old", Context, Neutral, "The operator's trust list is old: newer signers may be called untrusted.";
     XMP_DST_AI = "xmp.digital_source_ai", Declares, Spoof, "The IPTC DigitalSourceType says that the content was made or composed with generative AI.";
     XMP_DST_CAPTURE = "xmp.digital_source_capture", Declares, Bonafide, "The IPTC DigitalSourceType says that the content was captured by a device.";
     XMP_AI_FIELDS = "xmp.ai_fields", Declares, Spoof, "IPTC 2025.1 fields name an AI system or prompt.";

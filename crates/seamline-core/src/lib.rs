@@ -26,7 +26,7 @@ pub use limits::Limits;
 pub use media::{
     AudioBlock, FrameSource, Gap, MediaError, MediaUnit, RgbFrame, StreamInfo, StreamKind, VideoFrame,
 };
-pub use record::{ClipRecord, JailStatus, ModelInfo, RunInfo, RunTotals};
+pub use record::{ClipRecord, JailStatus, ModelInfo, RunInfo, RunTotals, TrustListInfo};
 pub use score::{Label, Llr, LlrInterval, Orientation, Probability, Score, ScoreSemantics, ScoreUnit};
 pub use subject::{PixelBox, Subject};
 pub use time::{MediaTime, Span};

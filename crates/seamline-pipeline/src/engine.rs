@@ -1,6 +1,7 @@
 //! Models and detectors, loaded once a worker.
 
 use crate::options::ScanOptions;
+use crate::trust;
 use seamline_core::{Calibrator, ModelInfo, Sha256Hash};
 use seamline_detect::Detector;
 use seamline_detect::face_crop::{self, FaceCropDetector};
@@ -13,7 +14,7 @@ use seamline_infer::{
 use seamline_marks::speech::SpeechMark;
 use seamline_provenance::Trust;
 use sha2::{Digest, Sha256};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Why models could not be made ready.
@@ -107,9 +108,8 @@ impl Plan {
         field(&self.fusion.name());
         field(options.profile.as_str());
         field(&format!("{:?}", options.limits));
-        let trust =
-            options.trust_list.as_deref().and_then(|p| read_trust(p).ok()).and_then(|t| t.anchors_pem);
-        field(&Sha256Hash::of(trust.unwrap_or_default().as_bytes()).to_string());
+        let trust = options.trust_list.as_deref().and_then(|p| trust::read(p).ok()).map(|t| t.info.sha256);
+        field(&trust.map(|h| h.to_string()).unwrap_or_default());
         for m in self.all() {
             field(m.id.as_str());
             field(&m.version);
@@ -187,33 +187,6 @@ impl Engine {
             plan.marks.iter().map(|m| Ok(SpeechMark::new(load(m)?)?)).collect::<Result<_, EngineError>>()?;
         Ok(Self { faces, detectors, speech_marks, trust })
     }
-}
-
-/// Trust anchors of the operator: every `.pem` file of a folder, or one file, sorted by name. Files that are not
-/// there are an error: a trust list that silently vanished would turn "proves" into "declares".
-pub fn read_trust(path: &Path) -> Result<Trust, EngineError> {
-    let io = |e: std::io::Error| EngineError::Trust { path: path.to_owned(), message: e.to_string() };
-    let mut files = Vec::new();
-    if path.is_dir() {
-        for entry in std::fs::read_dir(path).map_err(io)? {
-            let file = entry.map_err(io)?.path();
-            if file.extension().is_some_and(|e| e == "pem") {
-                files.push(file);
-            }
-        }
-        files.sort();
-    } else {
-        files.push(path.to_owned());
-    }
-    let mut anchors = String::new();
-    for file in files {
-        anchors.push_str(&std::fs::read_to_string(&file).map_err(io)?);
-        anchors.push('\n');
-    }
-    if !anchors.contains("BEGIN CERTIFICATE") {
-        return Err(EngineError::Trust { path: path.to_owned(), message: "holds no PEM certificate".into() });
-    }
-    Ok(Trust { anchors_pem: Some(anchors) })
 }
 
 fn calibration(

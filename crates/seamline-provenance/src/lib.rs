@@ -16,7 +16,7 @@ mod tc260;
 pub mod walk;
 mod xmp;
 
-pub use c2pa_store::Trust;
+pub use c2pa_store::{Trust, products};
 pub use limited::WalkError;
 
 use seamline_core::code::{self, FindingCode};
