@@ -9,8 +9,12 @@ use std::collections::BTreeMap;
 
 /// Windows quieter than this (root mean square, full scale = 1) are passed over: silence carries no mark.
 const SILENT: f32 = 1e-4;
-/// Spans listed for one stream.
+/// Spans listed for one stream, and windows remembered.
 const MAX_SPANS: usize = 64;
+const MAX_WINDOWS: usize = 20_000;
+/// Speech that a window must hold to count: the scheme was made and measured on speech, and looped test tones score
+/// as high as a mark.
+const MIN_SPEECH: MediaTime = MediaTime::from_millis(500);
 
 /// The decoder: a model whose output is the mark's confidence in a window.
 #[derive(Debug)]
@@ -19,7 +23,6 @@ pub struct SpeechMark {
     spec: MarkSpec,
     window: usize,
     hop: usize,
-    least: usize,
 }
 
 impl SpeechMark {
@@ -34,14 +37,12 @@ impl SpeechMark {
             return Err(fail("a mark in sound needs a window length and [mark]"));
         };
         let hop = waveform.hop_samples.unwrap_or(window);
-        let least = (waveform.min_speech_secs * AudioBlock::RATE_HZ as f32) as usize;
-        Ok(Self { window, hop, least, spec, model })
+        Ok(Self { window, hop, spec, model })
     }
 
-    /// Confidence in one window, which is repeated where it is short.
+    /// Confidence in one window, which must be whole: a repeated one has a rhythm that poses as a mark.
     pub fn score(&self, samples: &[f32]) -> Result<f64, ModelError> {
-        let wave: Vec<f32> = samples.iter().copied().cycle().take(self.window).collect();
-        let outputs = self.model.run(&[1, self.window], &wave)?;
+        let outputs = self.model.run(&[1, self.window], samples)?;
         let value = outputs.first().and_then(|o| o.data.first()).copied().map(f64::from);
         value.filter(|v| v.is_finite()).ok_or_else(|| ModelError::Contract {
             id: self.model.manifest().id.to_string(),
@@ -68,8 +69,8 @@ struct Track {
     /// When the first pending sample is heard.
     at: Option<MediaTime>,
     windows: u64,
-    found: Vec<Stretch>,
-    weak: Vec<Stretch>,
+    /// Windows whose score is worth remembering.
+    high: Vec<(Span, f64)>,
 }
 
 /// Windows in a row at one level.
@@ -93,7 +94,7 @@ impl SpeechMarkRun<'_> {
         }
         track.pending.extend_from_slice(&block.samples);
         while track.pending.len() >= mark.window {
-            track.window(mark, mark.window)?;
+            track.window(mark)?;
             track.pending.drain(..mark.hop.min(mark.window));
             let hop = MediaTime::from_samples(mark.hop as u64, AudioBlock::RATE_HZ);
             track.at = track.at.zip(hop).map(|(at, hop)| at.plus(hop));
@@ -101,38 +102,44 @@ impl SpeechMarkRun<'_> {
         Ok(())
     }
 
-    /// What was found. Nothing found says nothing.
-    pub fn finish(mut self) -> Result<Vec<Evidence>, ModelError> {
+    /// What was found where there is speech, whose spans by stream are given. Nothing found says nothing.
+    pub fn finish(self, speech: &BTreeMap<StreamIndex, Vec<Span>>) -> Vec<Evidence> {
+        let mark = self.mark;
         let mut out = Vec::new();
-        for (stream, track) in &mut self.streams {
-            // The rest counts only where no window has covered it.
-            let rest = track.pending.len();
-            if track.windows == 0 && rest >= self.mark.least {
-                track.window(self.mark, rest)?;
+        for (stream, track) in self.streams {
+            let spoken = speech.get(&stream).map(Vec::as_slice).unwrap_or_default();
+            let (mut found, mut weak) = (Vec::new(), Vec::new());
+            for (span, score) in
+                track.high.into_iter().filter(|(span, _)| speech_in(span, spoken) >= MIN_SPEECH)
+            {
+                note(if score >= mark.spec.found { &mut found } else { &mut weak }, span, score);
             }
             // Windows overlap by half: a real insert of three seconds fills two. One alone, as a swept tone gave
             // in a test, is a hint, unless the clip has no second.
-            let several = track.windows > 1;
-            let (found, mut weak): (Vec<Stretch>, Vec<Stretch>) =
-                track.found.drain(..).partition(|s| s.windows > 1 || !several);
-            weak.append(&mut track.weak);
+            let (found, alone): (Vec<Stretch>, Vec<Stretch>) =
+                found.into_iter().partition(|s| s.windows > 1 || track.windows == 1);
+            weak.extend(alone);
             weak.sort_by_key(|s| s.span.start);
-            for (code, stretches) in [(&MARK_PERTH, &found), (&MARK_PERTH_WEAK, &weak)] {
-                for stretch in stretches {
-                    out.push(self.mark.finding(*stream, code, stretch, track.windows));
-                }
-                // A weak stretch beside a found one adds nothing.
-                if !stretches.is_empty() {
-                    break;
-                }
-            }
+            // A weak stretch beside a found one adds nothing.
+            let (code, stretches) =
+                if found.is_empty() { (&MARK_PERTH_WEAK, weak) } else { (&MARK_PERTH, found) };
+            out.extend(stretches.iter().map(|s| mark.finding(stream, code, s, track.windows)));
         }
-        Ok(out)
+        out
     }
 }
 
+/// How much of a span is speech.
+fn speech_in(span: &Span, spoken: &[Span]) -> MediaTime {
+    spoken.iter().fold(MediaTime::ZERO, |sum, s| {
+        let (start, end) = (s.start.max(span.start), s.end.min(span.end));
+        if start < end { sum.plus(end.minus(start)) } else { sum }
+    })
+}
+
 impl Track {
-    fn window(&mut self, mark: &SpeechMark, length: usize) -> Result<(), ModelError> {
+    fn window(&mut self, mark: &SpeechMark) -> Result<(), ModelError> {
+        let length = mark.window;
         self.windows += 1;
         let samples = &self.pending[..length];
         let power = samples.iter().map(|v| v * v).sum::<f32>() / length.max(1) as f32;
@@ -140,11 +147,8 @@ impl Track {
         let end =
             MediaTime::from_samples(length as u64, AudioBlock::RATE_HZ).map_or(start, |d| start.plus(d));
         let score = mark.score(samples)?;
-        let span = Span::new(start, end);
-        if score >= mark.spec.found {
-            note(&mut self.found, span, score);
-        } else if score >= mark.spec.weak {
-            note(&mut self.weak, span, score);
+        if score >= mark.spec.weak && self.high.len() < MAX_WINDOWS {
+            self.high.push((Span::new(start, end), score));
         }
         Ok(())
     }

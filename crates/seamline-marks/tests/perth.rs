@@ -1,6 +1,6 @@
 //! Perth's decoder on speech that its own encoder marked, whole and in part, and on speech that nobody marked.
 
-use seamline_core::{AudioBlock, Evidence, MediaTime, Outcome, StreamIndex};
+use seamline_core::{AudioBlock, Evidence, MediaTime, Outcome, Span, StreamIndex};
 use seamline_infer::{Home, Manifest, Model, Runtime};
 use seamline_marks::speech::SpeechMark;
 use seamline_testkit::{clips, wave};
@@ -52,7 +52,9 @@ fn look(mark: &SpeechMark, sound: &[f32]) -> Vec<Evidence> {
         let block = AudioBlock { stream: StreamIndex(1), time, samples: chunk.to_vec(), native_peak: 0.5 };
         run.push(&block).unwrap();
     }
-    run.finish().unwrap()
+    // All of it is taken for speech, so that the decoder alone is tested.
+    let all = Span::new(MediaTime::ZERO, MediaTime::from_millis(3_600_000));
+    run.finish(&[(StreamIndex(1), vec![all])].into())
 }
 
 fn code(e: &Evidence) -> &'static str {
@@ -71,8 +73,15 @@ fn marked_speech_is_found_from_end_to_end() {
     let span = found[0].subject.span().unwrap();
     assert_eq!(span.start, MediaTime::ZERO);
     assert!(span.duration().as_secs_f64() > sound.len() as f64 / 16_000.0 - 1.0, "{span}");
-    // A clip shorter than a window is repeated to fill it.
-    assert_eq!(look(mark, &sound[16_000..40_000]).iter().map(code).collect::<Vec<_>>(), ["marks.perth"]);
+    // A clip shorter than a window is not judged; one window is enough.
+    assert!(look(mark, &sound[16_000..40_000]).is_empty());
+    assert_eq!(look(mark, &sound[16_000..50_000]).iter().map(code).collect::<Vec<_>>(), ["marks.perth"]);
+    // Without speech around it, a high score is no finding.
+    let mut run = mark.start();
+    let block =
+        AudioBlock { stream: StreamIndex(1), time: MediaTime::ZERO, samples: sound, native_peak: 0.5 };
+    run.push(&block).unwrap();
+    assert!(run.finish(&[(StreamIndex(0), vec![])].into()).is_empty());
 }
 
 #[test]

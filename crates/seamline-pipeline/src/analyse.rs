@@ -268,9 +268,8 @@ fn listen(engine: &Engine, draw: bool, blocks: Receiver<AudioBlock>) -> Result<H
         heard.speech.push(speech);
         heard.pictures.extend(picture);
     }
-    for mark in marks {
-        heard.marks.extend(mark.finish()?);
-    }
+    let spoken = heard.speech.iter().map(|s| (s.stream, s.segments.clone())).collect();
+    heard.marks.extend(marks.into_iter().flat_map(|mark| mark.finish(&spoken)));
     heard.runs = runs;
     Ok(heard)
 }

@@ -132,7 +132,9 @@ fn read(reader: &Reader, trust: &Trust) -> Vec<Found> {
     }
     let this = &manifest["manifests"][label];
     let signals = rubric::signals(this, gathers_actions(reader, label));
-    out.push(Found::new(&C2PA_SIGNALS, &[("signals", &signals.join(", "))]));
+    if !signals.is_empty() {
+        out.push(Found::new(&C2PA_SIGNALS, &[("signals", &signals.join(", "))]));
+    }
     let barred: Vec<&str> =
         product.iter().flat_map(|p| p.barred()).map(String::as_str).filter(|b| signals.contains(b)).collect();
     let disallowed = !barred.is_empty();
