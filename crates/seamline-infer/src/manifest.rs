@@ -374,6 +374,14 @@ impl Manifest {
                 if !(spec.found.is_finite() && spec.weak <= spec.found) {
                     return Err("mark.found must be a number and mark.weak at most as large".into());
                 }
+                if !matches!(
+                    self.preprocess,
+                    Preprocess::Waveform(WaveformPreprocess { samples: Some(_), .. })
+                ) {
+                    return Err("a watermark decoder needs [preprocess.waveform] with samples; decoders of \
+                                pictures are not loaded yet"
+                        .into());
+                }
                 if self.output.is_none() || self.aspect != Some(Aspect::Marks) {
                     return Err("a watermark decoder needs [output] and aspect = \"marks\"".into());
                 }

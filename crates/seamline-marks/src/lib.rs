@@ -7,6 +7,7 @@
 //! May not: decode media, open a file, or treat the absence of a mark as evidence.
 
 pub mod dwt;
+pub mod known;
 pub mod pictures;
 pub mod sparkle;
 pub mod speech;

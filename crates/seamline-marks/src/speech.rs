@@ -1,10 +1,10 @@
 //! Marks in sound: Perth, in sliding windows, so that a spliced insert is found where it stands.
 
-use seamline_core::code::{MARK_PERTH, MARK_PERTH_WEAK};
+use seamline_core::code::{MARK_OPERATOR, MARK_PERTH, MARK_PERTH_WEAK};
 use seamline_core::{
     Aspect, AudioBlock, Evidence, FindingCode, MediaTime, Outcome, Quality, Span, StreamIndex, Subject,
 };
-use seamline_infer::{MarkSpec, Model, ModelError, Preprocess};
+use seamline_infer::{Delivery, MarkSpec, Model, ModelError, Preprocess};
 use std::collections::BTreeMap;
 
 /// Windows quieter than this (root mean square, full scale = 1) are passed over: silence carries no mark.
@@ -121,8 +121,14 @@ impl SpeechMarkRun<'_> {
             weak.extend(alone);
             weak.sort_by_key(|s| s.span.start);
             // A weak stretch beside a found one adds nothing.
-            let (code, stretches) =
+            let (code, stretches): (&FindingCode, _) =
                 if found.is_empty() { (&MARK_PERTH_WEAK, weak) } else { (&MARK_PERTH, found) };
+            // What an operator brought says what its own card says; below "found" it says nothing here.
+            let operator = mark.model.manifest().delivery == Delivery::Operator;
+            if operator && code == &MARK_PERTH_WEAK {
+                continue;
+            }
+            let code = if operator { &MARK_OPERATOR } else { code };
             out.extend(stretches.iter().map(|s| mark.finding(stream, code, s, track.windows)));
         }
         out
@@ -169,6 +175,10 @@ fn note(stretches: &mut Vec<Stretch>, span: Span, score: f64) {
 impl SpeechMark {
     fn finding(&self, stream: StreamIndex, code: &FindingCode, stretch: &Stretch, windows: u64) -> Evidence {
         let m = self.model.manifest();
+        let weakness = match m.delivery {
+            Delivery::Operator => "as the operator's card says",
+            _ => "public: anybody can embed it; Opus at 16 kbit/s, pitch shifts and re-recording remove it",
+        };
         let detail = [
             (
                 "confidence",
@@ -177,14 +187,10 @@ impl SpeechMark {
                     stretch.best, self.spec.found, self.spec.weak
                 ),
             ),
-            ("generator", "Chatterbox (Resemble AI)".to_owned()),
+            ("generator", m.title.clone()),
             ("payload", "one bit: present".to_owned()),
             ("scheme", self.spec.scheme.clone()),
-            (
-                "weakness",
-                "public: anybody can embed it; Opus at 16 kbit/s, pitch shifts and re-recording remove it"
-                    .into(),
-            ),
+            ("weakness", weakness.to_owned()),
             ("windows", format!("{} of {windows}", stretch.windows)),
         ];
         Evidence {

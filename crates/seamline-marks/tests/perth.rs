@@ -1,5 +1,7 @@
 //! Perth's decoder on speech that its own encoder marked, whole and in part, and on speech that nobody marked.
 
+#![allow(clippy::unwrap_used, clippy::panic)] // helpers outside of #[test] functions
+
 use seamline_core::{AudioBlock, Evidence, MediaTime, Outcome, Span, StreamIndex};
 use seamline_infer::{Home, Manifest, Model, Runtime};
 use seamline_marks::speech::SpeechMark;

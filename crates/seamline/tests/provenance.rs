@@ -53,11 +53,8 @@ fn every_known_file_shows_exactly_what_the_table_says() {
     for (sha256, codes) in &found {
         let Some((name, want)) = expected.get(sha256.as_str()) else { continue };
         // Context is not in the table, unless the table names its code somewhere.
-        let got: BTreeSet<&str> = codes
-            .iter()
-            .map(String::as_str)
-            .filter(|c| known.contains(c) || !is_context(c))
-            .collect();
+        let got: BTreeSet<&str> =
+            codes.iter().map(String::as_str).filter(|c| known.contains(c) || !is_context(c)).collect();
         assert_eq!(&got, want, "{name}");
         compared += 1;
     }
