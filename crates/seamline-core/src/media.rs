@@ -116,6 +116,12 @@ impl std::fmt::Debug for RgbFrame {
 pub trait FrameSource: Send + Sync {
     /// The picture as RGB at exactly `width x height` display pixels, upright.
     fn rgb(&self, width: u32, height: u32) -> Result<RgbFrame, MediaError>;
+
+    /// Transparency as the file has it, a byte a pixel of the display size; `None` where there is none, or where
+    /// the source does not keep it.
+    fn alpha(&self) -> Option<&[u8]> {
+        None
+    }
 }
 
 /// Side of the luma grid: 32 columns by 18 rows.

@@ -35,7 +35,7 @@ pub struct ModelInfo {
     pub version: String,
     /// One line.
     pub title: String,
-    /// `detector` or `face-detector`.
+    /// `detector`, `face-detector` or `mark`.
     pub role: String,
     /// The hash of its weights.
     pub sha256: Sha256Hash,
@@ -64,6 +64,20 @@ impl JailStatus {
     }
 }
 
+/// The operator's trust list, as a run found it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrustListInfo {
+    /// SHA-256 over its files, in the order of their names.
+    pub sha256: Sha256Hash,
+    /// Certificates in it.
+    pub certificates: u64,
+    /// Conforming products in it.
+    pub products: u64,
+    /// When it was issued (ISO 8601), where it says so.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub issued: Option<String>,
+}
+
 /// What a run was made with. Everything here is the same for the same installation and options: no clock,
 /// no host name.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -78,6 +92,9 @@ pub struct RunInfo {
     pub fusion: String,
     /// Models that took part.
     pub models: Vec<ModelInfo>,
+    /// The trust list, where one was given.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub trust_list: Option<TrustListInfo>,
     /// ONNX Runtime's version.
     pub onnxruntime: String,
     /// libavcodec's version.

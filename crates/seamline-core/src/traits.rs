@@ -15,6 +15,10 @@ pub trait MediaReader {
     fn next_unit(&mut self) -> Result<Option<MediaUnit>, MediaError>;
     /// What was decoded and how, in words for the report (frame policy, skipped frames, resampler).
     fn policy(&self) -> String;
+    /// Names and texts of the container's own metadata, as the demuxer lists them; empty where it lists none.
+    fn dictionary(&self) -> Vec<(String, String)> {
+        Vec::new()
+    }
 }
 
 /// Turns a raw score into an LLR.

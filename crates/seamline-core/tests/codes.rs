@@ -30,3 +30,22 @@ fn the_documentation_and_the_codes_are_the_same() {
         assert_eq!(row, code);
     }
 }
+
+#[test]
+fn every_code_that_can_carry_something_says_how_it_is_forged_and_stripped() {
+    use seamline_core::Strength;
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/codes.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let table = text.split("## What an attacker must do").nth(1).unwrap();
+    let named: Vec<&str> = table
+        .lines()
+        .filter(|l| l.starts_with("| ") && l.contains('.'))
+        .flat_map(|l| l.trim_start_matches("| ").split(" |").next().unwrap_or_default().split(", "))
+        .collect();
+    for code in ALL.iter().filter(|c| c.strength != Strength::Context) {
+        assert!(named.contains(&code.name), "{} has no row", code.name);
+    }
+    for name in named {
+        assert!(ALL.iter().any(|c| c.name == name), "{name} is no code");
+    }
+}

@@ -37,7 +37,8 @@ impl Fuser for MaxAspectFuser {
     }
 
     fn fuse(&self, clip: Option<ClipId>, evidence: &[Evidence]) -> Verdict {
-        let aspects: Vec<AspectVerdict> = Aspect::ALL.iter().map(|&a| self.aspect(a, evidence)).collect();
+        let mut aspects: Vec<AspectVerdict> = Aspect::ALL.iter().map(|&a| self.aspect(a, evidence)).collect();
+        decide_synthesis(&mut aspects, evidence);
         let spoof = aspects.iter().filter_map(|a| match a.conclusion {
             Conclusion::SupportsSpoof(s) => Some(s),
             _ => None,
@@ -62,7 +63,13 @@ impl Fuser for MaxAspectFuser {
             (None, None) if judged => Conclusion::Inconclusive,
             (None, None) => Conclusion::NotAssessable,
         };
-        for a in &aspects {
+        // What a mark proves or a file declares comes first, then what detectors estimate.
+        let (found, estimated): (Vec<_>, Vec<_>) =
+            aspects.iter().partition(|a| matches!(a.aspect, Aspect::Marks | Aspect::Provenance));
+        let (proven, declared): (Vec<_>, Vec<_>) = found
+            .into_iter()
+            .partition(|a| matches!(a.conclusion, Conclusion::SupportsSpoof(Support::Strong)));
+        for a in proven.into_iter().chain(declared).chain(estimated) {
             let leads = match conclusion {
                 Conclusion::SupportsSpoof(_) => matches!(a.conclusion, Conclusion::SupportsSpoof(_)),
                 Conclusion::SupportsBonaFide(_) => matches!(a.conclusion, Conclusion::SupportsBonaFide(_)),
@@ -178,6 +185,44 @@ impl MaxAspectFuser {
             }
         }
         leading.into_values().collect()
+    }
+}
+
+/// Which question a decisive finding about synthesis answers.
+fn question(family: AttackFamily) -> Option<Aspect> {
+    match family {
+        AttackFamily::EFS => Some(Aspect::Imagery),
+        AttackFamily::TTS => Some(Aspect::Voice),
+        _ => None,
+    }
+}
+
+/// A finding that proves or declares entire synthesis also decides whether pictures, or speech, are synthetic: the
+/// stronger of it and what detectors say stands. Findings without a family decide only their own aspect.
+fn decide_synthesis(aspects: &mut [AspectVerdict], evidence: &[Evidence]) {
+    for (index, e) in evidence.iter().enumerate() {
+        let Outcome::Finding { code, .. } = &e.outcome else { continue };
+        let support = match code.strength {
+            Strength::Proves => Support::Strong,
+            Strength::Declares => Support::Moderate,
+            _ => continue,
+        };
+        if code.direction != Direction::Spoof {
+            continue;
+        }
+        for aspect in e.families.iter().filter_map(|f| question(*f)) {
+            let Some(answer) = aspects.iter_mut().find(|a| a.aspect == aspect) else { continue };
+            answer.conclusion = match answer.conclusion {
+                Conclusion::SupportsSpoof(s) => Conclusion::SupportsSpoof(s.max(support)),
+                _ => Conclusion::SupportsSpoof(support),
+            };
+            answer.reasons.insert(0, format!("decided by {}: {}", e.aspect.as_str(), code.summary));
+            answer.reasons.dedup();
+            answer.carried_by.push(index);
+            answer.families.extend(e.families.iter().copied());
+            answer.families.sort();
+            answer.families.dedup();
+        }
     }
 }
 

@@ -142,3 +142,33 @@ proptest! {
         prop_assert!(pooled >= a.min(b) - 1e-12 && pooled <= a.max(b) + 1e-12);
     }
 }
+
+#[test]
+fn a_mark_or_a_declaration_of_entire_synthesis_decides_that_question_and_comes_first() {
+    use seamline_core::code::{C2PA_AI_UNTRUSTED, MARK_INVISIBLE, MARK_SPARKLE};
+    let of = |code, aspect, families: &[AttackFamily]| {
+        let mut e = evidence("marks", aspect, Outcome::Finding { code, detail: vec![] });
+        e.families = families.to_vec();
+        e
+    };
+    let mark = of(MARK_INVISIBLE, Aspect::Marks, &[AttackFamily::EFS]);
+    let v = fuse(&[scored("a", Aspect::Face, 2.0), mark.clone()]);
+    let imagery = |v: &Verdict| v.aspects.iter().find(|a| a.aspect == Aspect::Imagery).cloned().unwrap();
+    assert_eq!(imagery(&v).conclusion, Conclusion::SupportsSpoof(Support::Strong));
+    assert_eq!(imagery(&v).carried_by, [1]);
+    assert_eq!(v.conclusion, Conclusion::SupportsSpoof(Support::Strong));
+    assert!(v.reasons[0].starts_with("marks: "), "{:?}", v.reasons);
+
+    let declared = of(C2PA_AI_UNTRUSTED, Aspect::Provenance, &[AttackFamily::EFS]);
+    assert_eq!(imagery(&fuse(&[declared])).conclusion, Conclusion::SupportsSpoof(Support::Moderate));
+    // A hint decides nothing; a declaration of a part, and speech, are other questions.
+    for quiet in [
+        of(MARK_SPARKLE, Aspect::Marks, &[AttackFamily::EFS]),
+        of(C2PA_AI_UNTRUSTED, Aspect::Provenance, &[]),
+        of(MARK_INVISIBLE, Aspect::Marks, &[AttackFamily::TTS]),
+    ] {
+        assert_eq!(imagery(&fuse(&[quiet])).conclusion, Conclusion::NotAssessable);
+    }
+    // And without a finding nothing changes.
+    assert_eq!(imagery(&fuse(&[scored("a", Aspect::Face, 2.0)])).conclusion, Conclusion::NotAssessable);
+}

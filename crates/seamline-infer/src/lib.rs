@@ -15,8 +15,8 @@ pub use calibration::CalibrationData;
 pub use error::ModelError;
 pub use home::Home;
 pub use manifest::{
-    Aggregate, Colour, Delivery, ImagePreprocess, InputSpec, Layout, Manifest, Normalise, OutputSpec, Pad,
-    Preprocess, ResizeFilter, Role, ScoreSpec, Select, WaveformPreprocess,
+    Aggregate, Colour, Delivery, ImagePreprocess, InputSpec, Layout, Manifest, MarkSpec, Normalise,
+    OutputSpec, Pad, Preprocess, ResizeFilter, Role, ScoreSpec, Select, WaveformPreprocess,
 };
 pub use pool::{Model, OutputTensor, RUN_TARGET};
 pub use runtime::{RUNTIME_SHA256, RUNTIME_VERSION, Runtime};

@@ -19,6 +19,8 @@ pub enum Role {
     Detector,
     /// Finds faces.
     FaceDetector,
+    /// Reads a watermark.
+    Mark,
 }
 
 /// How the weights reach a user.
@@ -228,6 +230,18 @@ pub struct ScoreSpec {
     pub aggregate: Aggregate,
 }
 
+/// What a watermark decoder's output means.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MarkSpec {
+    /// The scheme's name, as reports give it.
+    pub scheme: String,
+    /// Confidence from which the mark is found.
+    pub found: f64,
+    /// Confidence from which it is worth a hint; at most `found`.
+    pub weak: f64,
+}
+
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct FileSpec {
@@ -273,6 +287,8 @@ pub struct Manifest {
     /// What it means; detectors only.
     pub score: Option<ScoreSpec>,
     calibration: Option<CalibrationSpec>,
+    /// Watermark decoders: what the output means.
+    pub mark: Option<MarkSpec>,
     /// Face detectors: everything that their decoder needs, read by `seamline-detect`.
     pub decode: Option<toml::Table>,
     #[serde(skip)]
@@ -353,6 +369,23 @@ impl Manifest {
             }
         }
         match self.role {
+            Role::Mark => {
+                let spec = self.mark.as_ref().ok_or("a watermark decoder needs [mark]")?;
+                if !(spec.found.is_finite() && spec.weak <= spec.found) {
+                    return Err("mark.found must be a number and mark.weak at most as large".into());
+                }
+                if !matches!(
+                    self.preprocess,
+                    Preprocess::Waveform(WaveformPreprocess { samples: Some(_), .. })
+                ) {
+                    return Err("a watermark decoder needs [preprocess.waveform] with samples; decoders of \
+                                pictures are not loaded yet"
+                        .into());
+                }
+                if self.output.is_none() || self.aspect != Some(Aspect::Marks) {
+                    return Err("a watermark decoder needs [output] and aspect = \"marks\"".into());
+                }
+            }
             Role::Detector => {
                 let output = self.output.as_ref().ok_or("a detector needs [output]")?;
                 if !sane(&output.shape) {

@@ -24,6 +24,8 @@ use video::{Decoded, VideoTrack, display_size, luma_grid};
 const DEMUXERS: &str = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,flv,live_flv,mpegts,mpeg,mpegvideo,h264,hevc,\
     ogg,mp3,aac,flac,wav,w64,aiff,amr,asf,gif,apng,ivf,m4v,mxf,dv,rm,caf,au,ac3,eac3,obu,av1,wv,tta,nut,3g2";
 const IO_BUFFER: usize = 64 << 10;
+/// Entries of one dictionary that are listed.
+const MAX_TAGS: usize = 256;
 /// Read errors in a row after which the rest is given up.
 const MAX_READ_ERRORS: u32 = 64;
 /// A declared end this much after the last decoded moment counts as a missing tail.
@@ -433,6 +435,18 @@ impl MediaReader for ContainerReader {
             self.step()?;
         }
         Ok(self.queue.pop_front())
+    }
+
+    fn dictionary(&self) -> Vec<(String, String)> {
+        let mut all = Vec::new();
+        let mut list = |dictionary: ff::DictionaryRef<'_>| {
+            all.extend(dictionary.iter().take(MAX_TAGS).map(|(k, v)| (k.to_owned(), v.to_owned())));
+        };
+        list(self.input.metadata());
+        for stream in self.input.streams().take(self.limits.max_streams as usize) {
+            list(stream.metadata());
+        }
+        all
     }
 
     fn policy(&self) -> String {

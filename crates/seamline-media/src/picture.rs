@@ -5,16 +5,28 @@ use seamline_core::pixels::{self, Kernel};
 use seamline_core::{FrameSource, MediaError, MediaTime, RgbFrame, StreamIndex, VideoFrame};
 use std::sync::Arc;
 
-struct InMemory(RgbFrame);
+struct InMemory {
+    rgb: RgbFrame,
+    alpha: Option<Vec<u8>>,
+}
 
 impl FrameSource for InMemory {
     fn rgb(&self, width: u32, height: u32) -> Result<RgbFrame, MediaError> {
-        Ok(pixels::resize(&self.0, width, height, Kernel::Triangle))
+        Ok(pixels::resize(&self.rgb, width, height, Kernel::Triangle))
+    }
+
+    fn alpha(&self) -> Option<&[u8]> {
+        self.alpha.as_deref()
     }
 }
 
 /// A frame from finished RGB.
 pub(crate) fn from_rgb(rgb: RgbFrame, time: MediaTime) -> VideoFrame {
+    with_alpha(rgb, None, time)
+}
+
+/// A frame from finished RGB and the transparency that was flattened into it.
+pub(crate) fn with_alpha(rgb: RgbFrame, alpha: Option<Vec<u8>>, time: MediaTime) -> VideoFrame {
     let (columns, rows) = LUMA_GRID;
     let mut luma = Vec::with_capacity(columns * rows);
     for row in 0..rows {
@@ -31,6 +43,6 @@ pub(crate) fn from_rgb(rgb: RgbFrame, time: MediaTime) -> VideoFrame {
         height: rgb.height(),
         luma: luma.into(),
         damaged: false,
-        pixels: Arc::new(InMemory(rgb)),
+        pixels: Arc::new(InMemory { rgb, alpha }),
     }
 }

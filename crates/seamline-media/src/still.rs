@@ -36,6 +36,7 @@ pub(crate) fn open(
     let mut picture = DynamicImage::from_decoder(decoder).map_err(decode)?;
     picture.apply_orientation(orientation);
     let rgb = flatten(&picture)?;
+    let alpha = picture.color().has_alpha().then(|| picture.to_rgba8().pixels().map(|p| p[3]).collect());
     let info = StreamInfo {
         index: StreamIndex(0),
         kind: StreamKind::Still,
@@ -49,7 +50,7 @@ pub(crate) fn open(
         duration: None,
         bit_rate: None,
     };
-    let unit = Some(MediaUnit::Frame(picture::from_rgb(rgb, MediaTime::ZERO)));
+    let unit = Some(MediaUnit::Frame(picture::with_alpha(rgb, alpha, MediaTime::ZERO)));
     Ok(Box::new(StillReader { info: [info], unit }))
 }
 

@@ -8,11 +8,13 @@ use crate::options::{Profile, ScanOptions, gap_code};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use seamline_core::{
     Aspect, AudioBlock, DetectorId, Evidence, EvidenceLog, Gap, MediaError, MediaTime, MediaUnit, Outcome,
-    Quality, Span, Stage, StreamIndex, StreamInfo, Subject, VideoFrame,
+    Quality, Span, Stage, StreamIndex, StreamInfo, StreamKind, Subject, VideoFrame,
 };
 use seamline_detect::pictures::{PictureSampler, PictureSummary};
 use seamline_detect::speech::SpeechSampler;
 use seamline_detect::{ClipContext, DetectError, DetectorRun, Picture, Sample, SampleKind, StreamSpeech};
+use seamline_marks::pictures::{Options as MarkOptions, PictureMarks};
+use seamline_marks::speech::SpeechMark;
 use seamline_media::DecodeOptions;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -43,11 +45,11 @@ pub enum Note {
 /// Judges one clip. Everything it has to say goes to `say`; it does not fail: failures are evidence.
 pub fn analyse(file: File, engine: &Engine, options: &ScanOptions, draw: bool, say: &mut dyn FnMut(Note)) {
     say(Note::Progress(Stage::Provenance, 0.0));
+    let mut declared = Vec::new();
     match file.try_clone() {
         Ok(mut copy) => {
-            for evidence in seamline_provenance::inspect(&mut copy, &options.limits, &engine.trust) {
-                say(Note::Evidence(evidence));
-            }
+            declared = seamline_provenance::inspect(&mut copy, &options.limits, &engine.trust);
+            declared.iter().cloned().for_each(|evidence| say(Note::Evidence(evidence)));
             let _ = copy.seek(SeekFrom::Start(0)); // the decoder seeks for itself and reports a failure
         }
         Err(e) => say(Note::Evidence(failure("media", Stage::Provenance, e.to_string()))),
@@ -68,6 +70,10 @@ pub fn analyse(file: File, engine: &Engine, options: &ScanOptions, draw: bool, s
             return;
         }
     };
+    // The demuxer reads metadata too: what it alone finds was missed by the walkers, and counts all the same.
+    for evidence in seamline_provenance::cross_check(&reader.dictionary(), "FFmpeg", &declared) {
+        say(Note::Evidence(evidence));
+    }
     let streams = reader.streams().to_vec();
     say(Note::Streams(
         streams.clone(),
@@ -78,7 +84,8 @@ pub fn analyse(file: File, engine: &Engine, options: &ScanOptions, draw: bool, s
     let (frame_tx, frame_rx) = bounded::<VideoFrame>(FRAMES_IN_FLIGHT);
     let (block_tx, block_rx) = bounded::<AudioBlock>(BLOCKS_IN_FLIGHT);
     let (pictures, sound) = std::thread::scope(|scope| {
-        let pictures = scope.spawn(|| watch(engine, options, frame_rx));
+        let still = streams.iter().any(|s| s.judged && s.kind == StreamKind::Still);
+        let pictures = scope.spawn(move || watch(engine, options, still, frame_rx));
         let sound = scope.spawn(|| listen(engine, draw, block_rx));
         decode_all(reader.as_mut(), length, frame_tx, block_tx, say);
         (pictures.join(), sound.join())
@@ -88,6 +95,7 @@ pub fn analyse(file: File, engine: &Engine, options: &ScanOptions, draw: bool, s
     let mut runs: Runs<'_> = Vec::new();
     match pictures {
         Ok(Ok(watched)) => {
+            watched.marks.into_iter().for_each(|e| say(Note::Evidence(e)));
             context.pictures = watched.summary.pictures;
             context.tracks = watched.summary.tracks;
             context.tracks_not_kept = watched.summary.tracks_not_kept;
@@ -113,6 +121,7 @@ pub fn analyse(file: File, engine: &Engine, options: &ScanOptions, draw: bool, s
     }
     match sound {
         Ok(Ok(heard)) => {
+            heard.marks.into_iter().for_each(|e| say(Note::Evidence(e)));
             context.speech = heard.speech;
             runs.extend(heard.runs);
             heard.pictures.into_iter().for_each(|p| say(Note::Picture(p)));
@@ -208,6 +217,7 @@ fn give(runs: &mut Runs<'_>, sample: &Sample) {
 }
 
 struct Watched<'e> {
+    marks: Vec<Evidence>,
     summary: PictureSummary,
     runs: Runs<'e>,
 }
@@ -215,20 +225,24 @@ struct Watched<'e> {
 fn watch<'e>(
     engine: &'e Engine,
     options: &ScanOptions,
+    still: bool,
     frames: Receiver<VideoFrame>,
 ) -> Result<Watched<'e>, DetectError> {
+    let mut marks = PictureMarks::new(MarkOptions { parts: options.profile == Profile::Thorough }, still);
     let mut runs = start(engine, SampleKind::Face);
     let mut sampler = PictureSampler::new(&engine.faces, options.profile.frames(), options.limits.max_tracks);
     for frame in frames {
+        marks.push(&frame)?;
         sampler.push(&frame, &mut |sample| {
             give(&mut runs, &sample);
             Ok(())
         })?;
     }
-    Ok(Watched { summary: sampler.finish(), runs })
+    Ok(Watched { marks: marks.finish(), summary: sampler.finish(), runs })
 }
 
 struct Heard<'e> {
+    marks: Vec<Evidence>,
     speech: Vec<StreamSpeech>,
     pictures: Vec<Picture>,
     runs: Runs<'e>,
@@ -240,7 +254,9 @@ fn listen(engine: &Engine, draw: bool, blocks: Receiver<AudioBlock>) -> Result<H
     let mut lengths: Vec<usize> = engine.detectors.iter().filter_map(|d| d.spec().window).collect();
     lengths.sort_unstable();
     lengths.dedup();
+    let mut marks: Vec<_> = engine.speech_marks.iter().map(SpeechMark::start).collect();
     for block in blocks {
+        marks.iter_mut().try_for_each(|m| m.push(&block))?;
         let sampler =
             samplers.entry(block.stream).or_insert_with(|| SpeechSampler::new(block.stream, &lengths, draw));
         sampler.push(&block, &mut |sample| {
@@ -248,7 +264,7 @@ fn listen(engine: &Engine, draw: bool, blocks: Receiver<AudioBlock>) -> Result<H
             Ok(())
         })?;
     }
-    let mut heard = Heard { speech: Vec::new(), pictures: Vec::new(), runs: Vec::new() };
+    let mut heard = Heard { marks: Vec::new(), speech: Vec::new(), pictures: Vec::new(), runs: Vec::new() };
     for sampler in samplers.into_values() {
         let (speech, picture) = sampler.finish(&mut |sample| {
             give(&mut runs, &sample);
@@ -257,6 +273,8 @@ fn listen(engine: &Engine, draw: bool, blocks: Receiver<AudioBlock>) -> Result<H
         heard.speech.push(speech);
         heard.pictures.extend(picture);
     }
+    let spoken = heard.speech.iter().map(|s| (s.stream, s.segments.clone())).collect();
+    heard.marks.extend(marks.into_iter().flat_map(|mark| mark.finish(&spoken)));
     heard.runs = runs;
     Ok(heard)
 }

@@ -1,6 +1,7 @@
 //! Models and detectors, loaded once a worker.
 
 use crate::options::ScanOptions;
+use crate::trust;
 use seamline_core::{Calibrator, ModelInfo, Sha256Hash};
 use seamline_detect::Detector;
 use seamline_detect::face_crop::{self, FaceCropDetector};
@@ -10,9 +11,10 @@ use seamline_fuse::{FusionData, FusionError, LogisticCalibrator};
 use seamline_infer::{
     CalibrationData, Delivery, Home, Manifest, Model, ModelError, RUNTIME_VERSION, Role, Runtime,
 };
+use seamline_marks::speech::SpeechMark;
 use seamline_provenance::Trust;
 use sha2::{Digest, Sha256};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Why models could not be made ready.
@@ -49,6 +51,8 @@ pub struct Plan {
     pub face_detector: Manifest,
     /// Detectors, sorted by id.
     pub detectors: Vec<Manifest>,
+    /// Watermark decoders, sorted by id.
+    pub marks: Vec<Manifest>,
     /// Fusion data.
     pub fusion: FusionData,
 }
@@ -63,11 +67,13 @@ impl Plan {
         {
             all.push(manifest?);
         }
-        let known = |m: &&Manifest| m.role == Role::Detector;
+        let known = |m: &&Manifest| matches!(m.role, Role::Detector | Role::Mark);
         let names = || all.iter().filter(known).map(|m| m.id.as_str()).collect::<Vec<_>>().join(", ");
         let mut detectors: Vec<Manifest> = if options.detectors.is_empty() {
             let ships = |m: &&Manifest| m.delivery != Delivery::Operator && m.calibration().is_some();
-            all.iter().filter(known).filter(ships).cloned().collect()
+            // A mark needs no calibration: its manifest states from where it is found.
+            let runs = |m: &&Manifest| m.role == Role::Mark || ships(m);
+            all.iter().filter(known).filter(runs).cloned().collect()
         } else {
             let find = |name: &String| {
                 all.iter()
@@ -80,13 +86,14 @@ impl Plan {
         };
         detectors.sort_by(|a, b| a.id.cmp(&b.id));
         detectors.dedup_by(|a, b| a.id == b.id);
+        let (marks, detectors) = detectors.into_iter().partition(|m| m.role == Role::Mark);
         let wanted = options.profile.face_detector();
         let face_detector = all
             .iter()
             .find(|m| m.role == Role::FaceDetector && m.id.as_str() == wanted)
             .cloned()
             .ok_or_else(|| EngineError::UnknownDetector { name: wanted.into(), known: names() })?;
-        Ok(Self { face_detector, detectors, fusion: FusionData::current()? })
+        Ok(Self { face_detector, detectors, marks, fusion: FusionData::current()? })
     }
 
     /// SHA-256 over everything that shapes a result: version, weights, calibrations, fusion data, options.
@@ -101,10 +108,9 @@ impl Plan {
         field(&self.fusion.name());
         field(options.profile.as_str());
         field(&format!("{:?}", options.limits));
-        let trust =
-            options.trust_list.as_deref().and_then(|p| read_trust(p).ok()).and_then(|t| t.anchors_pem);
-        field(&Sha256Hash::of(trust.unwrap_or_default().as_bytes()).to_string());
-        for m in std::iter::once(&self.face_detector).chain(&self.detectors) {
+        let trust = options.trust_list.as_deref().and_then(|p| trust::read(p).ok()).map(|t| t.info.sha256);
+        field(&trust.map(|h| h.to_string()).unwrap_or_default());
+        for m in self.all() {
             field(m.id.as_str());
             field(&m.version);
             field(&m.sha256().to_string());
@@ -114,17 +120,25 @@ impl Plan {
         Sha256Hash::from_bytes(hash.finalize().into())
     }
 
+    fn all(&self) -> impl Iterator<Item = &Manifest> {
+        std::iter::once(&self.face_detector).chain(&self.detectors).chain(&self.marks)
+    }
+
     /// What a report says of the models.
     pub fn models(&self) -> Vec<ModelInfo> {
-        std::iter::once(&self.face_detector)
-            .chain(&self.detectors)
+        self.all()
             .map(|m| {
                 let calibration = m.calibration().and_then(|p| CalibrationData::read(&p, m.sha256()).ok());
                 ModelInfo {
                     id: m.id.to_string(),
                     version: m.version.clone(),
                     title: m.title.clone(),
-                    role: if m.role == Role::Detector { "detector" } else { "face-detector" }.into(),
+                    role: match m.role {
+                        Role::Detector => "detector",
+                        Role::FaceDetector => "face-detector",
+                        Role::Mark => "mark",
+                    }
+                    .into(),
                     sha256: m.sha256(),
                     licence: m.licence.clone(),
                     calibrated: calibration.is_some(),
@@ -141,6 +155,8 @@ pub struct Engine {
     pub faces: FaceDetector,
     /// Detectors, sorted by id.
     pub detectors: Vec<Box<dyn Detector>>,
+    /// Decoders of watermarks in sound, sorted by id.
+    pub speech_marks: Vec<SpeechMark>,
     /// Whose signatures are trusted.
     pub trust: Trust,
 }
@@ -177,35 +193,10 @@ impl Engine {
                 .into());
             }
         }
-        Ok(Self { faces, detectors, trust })
+        let speech_marks =
+            plan.marks.iter().map(|m| Ok(SpeechMark::new(load(m)?)?)).collect::<Result<_, EngineError>>()?;
+        Ok(Self { faces, detectors, speech_marks, trust })
     }
-}
-
-/// Trust anchors of the operator: every `.pem` file of a folder, or one file, sorted by name. Files that are not
-/// there are an error: a trust list that silently vanished would turn "proves" into "declares".
-pub fn read_trust(path: &Path) -> Result<Trust, EngineError> {
-    let io = |e: std::io::Error| EngineError::Trust { path: path.to_owned(), message: e.to_string() };
-    let mut files = Vec::new();
-    if path.is_dir() {
-        for entry in std::fs::read_dir(path).map_err(io)? {
-            let file = entry.map_err(io)?.path();
-            if file.extension().is_some_and(|e| e == "pem") {
-                files.push(file);
-            }
-        }
-        files.sort();
-    } else {
-        files.push(path.to_owned());
-    }
-    let mut anchors = String::new();
-    for file in files {
-        anchors.push_str(&std::fs::read_to_string(&file).map_err(io)?);
-        anchors.push('\n');
-    }
-    if !anchors.contains("BEGIN CERTIFICATE") {
-        return Err(EngineError::Trust { path: path.to_owned(), message: "holds no PEM certificate".into() });
-    }
-    Ok(Trust { anchors_pem: Some(anchors) })
 }
 
 fn calibration(

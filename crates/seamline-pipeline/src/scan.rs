@@ -147,6 +147,7 @@ fn run_info(plan: &Plan, options: &ScanOptions, jail: JailStatus) -> RunInfo {
         profile: options.profile.as_str().into(),
         fusion: plan.fusion.name(),
         models: plan.models(),
+        trust_list: options.trust_list.as_deref().and_then(|p| crate::trust::read(p).ok()).map(|t| t.info),
         onnxruntime: RUNTIME_VERSION.into(),
         libavcodec: seamline_media::versions().0,
         jail,

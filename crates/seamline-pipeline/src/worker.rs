@@ -44,7 +44,7 @@ fn prepare(start: &Start) -> Result<(Engine, JailStatus), String> {
     jail::limit_resources(&start.options.limits).map_err(|e| e.to_string())?;
     let plan = Plan::new(&home, &start.options).map_err(|e| e.to_string())?;
     let trust = match &start.options.trust_list {
-        Some(path) => crate::engine::read_trust(path).map_err(|e| e.to_string())?,
+        Some(path) => crate::trust::read(path).map_err(|e| e.to_string())?.trust,
         None => seamline_provenance::Trust::default(),
     };
     let engine = Engine::load(&home, &plan, trust).map_err(|e| e.to_string())?;

@@ -1,19 +1,52 @@
 //! The few EXIF fields that declare something (Exif 2.32, TIFF 6.0 structure), read with limits.
 
-/// Text fields of IFD0 and the Exif IFD: (name, value).
+/// Text fields of IFD0 and the Exif IFD: (name, value). What is damaged is passed over.
 pub(crate) fn texts(block: &[u8]) -> Vec<(&'static str, String)> {
     let mut out = Vec::new();
-    let order = match block.get(..4) {
-        Some(b"II*\0") => Order::Little,
-        Some(b"MM\0*") => Order::Big,
-        _ => return out,
-    };
-    let Some(first) = order.u32(block, 4) else { return out };
-    let exif = ifd(block, order, first, &mut out);
-    if let Some(at) = exif {
+    let Some((order, first)) = head(block) else { return out };
+    if let Some(at) = ifd(block, order, first, &mut out) {
         ifd(block, order, at, &mut out);
     }
     out
+}
+
+/// Size of the embedded thumbnail: IFD1 names a JPEG (Exif 2.32, section 4.6.2), whose frame header has it.
+pub(crate) fn thumbnail(block: &[u8]) -> Option<(u16, u16)> {
+    let (order, first) = head(block)?;
+    let count = usize::from(order.u16(block, first as usize)?);
+    let second = order.u32(block, (first as usize).checked_add(2 + 12 * count)?)? as usize;
+    let entries = usize::from(order.u16(block, second)?).min(MAX_ENTRIES);
+    let value = |tag: u16| {
+        (0..entries)
+            .map(|i| second.saturating_add(2 + 12 * i))
+            .find(|&at| order.u16(block, at) == Some(tag))
+            .and_then(|at| order.u32(block, at.checked_add(8)?))
+    };
+    let (start, size) = (value(0x0201)? as usize, value(0x0202)? as usize);
+    let mut fields = Vec::new();
+    let jpeg = block.get(start..start.checked_add(size)?)?.strip_prefix(&[0xff, 0xd8])?;
+    // A broken thumbnail may still have said its size.
+    let _ = crate::walk::jpeg::walk(&mut std::io::Cursor::new(jpeg), 64 << 10, &mut fields);
+    fields.iter().find_map(|f| match f {
+        crate::walk::Field::Fact { name, value } if name == "picture size" => {
+            let (w, h) = value.split_once(' ')?;
+            Some((w.parse().ok()?, h.parse().ok()?))
+        }
+        _ => None,
+    })
+}
+
+/// Directory entries looked at.
+const MAX_ENTRIES: usize = 512;
+
+/// Byte order and offset of IFD0 (TIFF 6.0, section 2).
+fn head(block: &[u8]) -> Option<(Order, u32)> {
+    let order = match block.get(..4)? {
+        b"II*\0" => Order::Little,
+        b"MM\0*" => Order::Big,
+        _ => return None,
+    };
+    Some((order, order.u32(block, 4)?))
 }
 
 #[derive(Clone, Copy)]
@@ -45,7 +78,7 @@ fn ifd(block: &[u8], order: Order, at: u32, out: &mut Vec<(&'static str, String)
     let at = at as usize;
     let count = order.u16(block, at)?;
     let mut exif = None;
-    for i in 0..usize::from(count.min(512)) {
+    for i in 0..usize::from(count).min(MAX_ENTRIES) {
         let entry = at.checked_add(2 + 12 * i)?;
         let (Some(tag), Some(kind), Some(n)) =
             (order.u16(block, entry), order.u16(block, entry + 2), order.u32(block, entry + 4))
@@ -57,7 +90,10 @@ fn ifd(block: &[u8], order: Order, at: u32, out: &mut Vec<(&'static str, String)
             0x010f => "Make",
             0x0110 => "Model",
             0x0131 => "Software",
+            0x0132 => "DateTime",
             0x013b => "Artist",
+            0x02bc => "XMLPacket",
+            0x9003 => "DateTimeOriginal",
             0x9286 => "UserComment",
             0x8769 => {
                 exif = order.u32(block, entry + 8);
@@ -70,8 +106,9 @@ fn ifd(block: &[u8], order: Order, at: u32, out: &mut Vec<(&'static str, String)
             continue;
         }
         let n = n as usize;
-        let start = if n <= 4 { entry + 8 } else { order.u32(block, entry + 8)? as usize };
-        let Some(bytes) = start.checked_add(n).and_then(|end| block.get(start..end)) else { continue };
+        let start = if n <= 4 { Some(entry + 8) } else { order.u32(block, entry + 8).map(|v| v as usize) };
+        let range = start.and_then(|start| Some(start..start.checked_add(n)?));
+        let Some(bytes) = range.and_then(|r| block.get(r)) else { continue };
         let value = if tag == 0x9286 { comment(bytes, order) } else { crate::walk::text(bytes) };
         out.push((name, value.trim_end_matches('\0').to_owned()));
     }

@@ -1,7 +1,7 @@
 //! Parameters that image generators write beside their pictures.
 
 use crate::Found;
-use seamline_core::code::{GEN_A1111, GEN_COMFYUI, GEN_OTHER};
+use seamline_core::code::{GEN_A1111, GEN_CLAIMED, GEN_COMFYUI, GEN_GROK, GEN_OTHER, GEN_SAMSUNG};
 use serde_json::Value;
 
 /// A text field: PNG text, EXIF text, a comment.
@@ -25,14 +25,49 @@ pub(crate) fn read(key: &str, value: &str) -> Option<Found> {
     {
         return Some(Found::new(&GEN_COMFYUI, &[("field", key), ("graph", graph)]));
     }
-    let other = match key {
-        "Dream" | "sd-metadata" | "invokeai_metadata" | "invokeai_graph" => "InvokeAI",
-        "fooocus_scheme" => "Fooocus",
-        "Software" if value == "NovelAI" => "NovelAI",
-        "Title" if value == "AI generated image" => "NovelAI",
-        _ => return None,
+    let named = |code, generator| {
+        Some(Found::new(code, &[("field", key), ("generator", generator), ("value", value)]))
     };
-    Some(Found::new(&GEN_OTHER, &[("field", key), ("generator", other), ("value", value)]))
+    match key {
+        "Dream" | "sd-metadata" | "invokeai_metadata" | "invokeai_graph" => named(&GEN_OTHER, "InvokeAI"),
+        "fooocus_scheme" => named(&GEN_OTHER, "Fooocus"),
+        "Software" if value == "NovelAI" => named(&GEN_OTHER, "NovelAI"),
+        "Title" if value == "AI generated image" => named(&GEN_OTHER, "NovelAI"),
+        "parameters" if value.starts_with('{') && value.contains("\"sui_image_params\"") => {
+            named(&GEN_OTHER, "SwarmUI")
+        }
+        "Description" | "description" if is_midjourney(value) => named(&GEN_OTHER, "Midjourney"),
+        // Other values of this field were not seen; 0 would mean that nothing was generated.
+        "samsung.genAIType" if value.parse::<u32>().is_ok_and(|n| n > 0) => named(&GEN_SAMSUNG, "Samsung"),
+        "sei.kling" => named(&GEN_CLAIMED, "Kling"),
+        "Make" if value.to_ascii_lowercase().starts_with("ideogram") => named(&GEN_CLAIMED, "Ideogram"),
+        "Source" if value.to_ascii_lowercase().starts_with("luma") => named(&GEN_CLAIMED, "Luma"),
+        "hf-job-id" => named(&GEN_CLAIMED, "Higgsfield"),
+        _ => None,
+    }
+}
+
+/// Generators that are known by two fields together.
+pub(crate) fn pairs(fields: &[(String, String)]) -> Option<Found> {
+    let of = |name: &str| fields.iter().find(|(k, _)| k == name).map(|(_, v)| v.trim());
+    let (artist, description) = (of("Artist")?, of("ImageDescription")?);
+    let signature = description.strip_prefix("Signature: ")?;
+    let is_base64 = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=');
+    let signed = signature.len() >= 64 && signature.bytes().take(64).all(is_base64);
+    (signed && is_uuid(artist))
+        .then(|| Found::new(&GEN_GROK, &[("artist", artist), ("signature", signature)]))
+}
+
+/// 8-4-4-4-12 hexadecimal digits (RFC 9562, section 4).
+fn is_uuid(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('-').collect();
+    parts.iter().map(|p| p.len()).eq([8, 4, 4, 4, 12])
+        && parts.iter().all(|p| p.bytes().all(|b| b.is_ascii_hexdigit()))
+}
+
+/// Midjourney ends a description with the prompt's switches and the job's number.
+fn is_midjourney(text: &str) -> bool {
+    text.split_once("Job ID: ").is_some_and(|(_, id)| is_uuid(id.trim().get(..36).unwrap_or_default()))
 }
 
 /// "Steps: 20, Sampler: Euler a, ...": these three names in this order, each a field of its own line.
@@ -76,5 +111,22 @@ mod tests {
         assert_eq!(code("Make", "Canon"), None);
         assert_eq!(code("Software", "NovelAI"), Some("generator.other"));
         assert_eq!(code("Software", "GIMP"), None);
+        let job = "a harbour --v 6 Job ID: 2b6e053b-9a65-4ca9-9e13-b6f4465164d4";
+        assert_eq!(code("Description", job), Some("generator.other"));
+        assert_eq!(code("Description", "Job ID: 12 --v 6"), None);
+        assert_eq!(code("samsung.genAIType", "8"), Some("generator.samsung"));
+        assert_eq!(code("samsung.genAIType", "0"), None);
+        assert_eq!(code("sei.kling", ""), Some("generator.claimed"));
+    }
+
+    #[test]
+    fn grok_needs_both_of_its_fields() {
+        let field = |k: &str, v: &str| (k.to_owned(), v.to_owned());
+        let artist = field("Artist", "2b6e053b-9a65-4ca9-9e13-b6f4465164d4");
+        let signature = field("ImageDescription", &format!("Signature: {}", "aB3+".repeat(20)));
+        assert!(pairs(&[artist.clone(), signature.clone()]).is_some());
+        assert!(pairs(&[artist.clone()]).is_none() && pairs(&[signature.clone()]).is_none());
+        assert!(pairs(&[field("Artist", "Ansel"), signature]).is_none());
+        assert!(pairs(&[artist, field("ImageDescription", "Signature: short")]).is_none());
     }
 }

@@ -7,17 +7,22 @@
 mod c2pa_store;
 mod exif;
 mod fields;
+mod forensics;
 mod generators;
 mod limited;
+pub mod parsers;
+mod platforms;
 mod tc260;
 pub mod walk;
 mod xmp;
 
-pub use c2pa_store::Trust;
+pub use c2pa_store::{Trust, products};
 pub use limited::WalkError;
 
-use seamline_core::code::FindingCode;
-use seamline_core::{Aspect, DetectorId, Evidence, Limits, Outcome, Quality, Stage, Subject};
+use seamline_core::code::{self, FindingCode};
+use seamline_core::{
+    Aspect, AttackFamily, DetectorId, Evidence, Limits, Outcome, Quality, Stage, Strength, Subject,
+};
 use std::io::{Read, Seek, SeekFrom};
 
 /// One finding before it becomes evidence: a code and named values.
@@ -72,19 +77,45 @@ pub fn inspect<R: Read + Seek + Send>(clip: &mut R, limits: &Limits, trust: &Tru
         Ok(()) => evidence.extend(c2pa_store::inspect(clip, trust).iter().map(finding)),
         Err(e) => evidence.push(failure(&e)),
     }
+    // A label on a recording says nothing about pictures; whose voice it is stays the voice detectors' question.
+    if rewind(clip).is_ok() && !walk::shows_pictures(clip) {
+        evidence.iter_mut().for_each(|e| e.families.clear());
+    }
     evidence
+}
+
+/// What another reader's dictionary of the same file declares beyond `known`: a cross-check on the walkers here.
+/// `via` names that reader.
+pub fn cross_check(dictionary: &[(String, String)], via: &str, known: &[Evidence]) -> Vec<Evidence> {
+    let has = |code: &FindingCode| {
+        known.iter().any(|e| matches!(&e.outcome, Outcome::Finding { code: c, .. } if c == code))
+    };
+    let mut found: Vec<Found> = dictionary
+        .iter()
+        .take(walk::MAX_FIELDS)
+        .filter_map(|(key, value)| fields::text(key, value))
+        .filter(|f| f.code.strength > Strength::Context && !has(f.code))
+        .map(|mut f| {
+            f.detail.push(("via".into(), via.into()));
+            f.detail.sort();
+            f
+        })
+        .collect();
+    found.sort_by(|a, b| (a.code.name, &a.detail).cmp(&(b.code.name, &b.detail)));
+    found.dedup();
+    found.iter().map(finding).collect()
 }
 
 fn rewind<R: Seek>(clip: &mut R) -> Result<(), WalkError> {
     clip.seek(SeekFrom::Start(0)).map(|_| ()).map_err(|e| WalkError::Io(e.to_string()))
 }
 
-fn statement(outcome: Outcome) -> Evidence {
+fn statement(aspect: Aspect, outcome: Outcome) -> Evidence {
     Evidence {
         detector: DetectorId::builtin("provenance"),
         version: env!("CARGO_PKG_VERSION").into(),
         model_sha256: None,
-        aspect: Aspect::Provenance,
+        aspect,
         families: Vec::new(),
         subject: Subject::Clip,
         rollup: false,
@@ -93,10 +124,35 @@ fn statement(outcome: Outcome) -> Evidence {
     }
 }
 
+/// Codes that speak of the asset as a whole, where they speak of AI.
+const WHOLE: [FindingCode; 8] = [
+    code::C2PA_AI_TRUSTED,
+    code::C2PA_AI_UNTRUSTED,
+    code::XMP_DST_AI,
+    code::TC260_AIGC,
+    code::GEN_A1111,
+    code::GEN_COMFYUI,
+    code::GEN_OTHER,
+    code::GEN_GROK,
+];
+
+/// Whether a finding answers if the pictures are wholly generated: a composite's parts are not.
+fn speaks_of_whole(found: &Found) -> bool {
+    WHOLE.contains(found.code) && !found.detail.iter().any(|(_, v)| v.starts_with("composite"))
+}
+
 fn finding(found: &Found) -> Evidence {
-    statement(Outcome::Finding { code: *found.code, detail: found.detail.clone() })
+    // How a file was written bears on its integrity; what it says bears on its history.
+    let forensic = found.code.name.starts_with("forensics.");
+    let aspect = if forensic { Aspect::Integrity } else { Aspect::Provenance };
+    let mut evidence =
+        statement(aspect, Outcome::Finding { code: *found.code, detail: found.detail.clone() });
+    if speaks_of_whole(found) {
+        evidence.families.push(AttackFamily::EFS);
+    }
+    evidence
 }
 
 fn failure(error: &WalkError) -> Evidence {
-    statement(Outcome::Failed { stage: Stage::Provenance, message: error.to_string() })
+    statement(Aspect::Provenance, Outcome::Failed { stage: Stage::Provenance, message: error.to_string() })
 }

@@ -69,3 +69,28 @@ pub(crate) fn inflate(data: &[u8], limit: u64) -> Result<Vec<u8>, WalkError> {
         _ => WalkError::Damaged("compressed text"),
     })
 }
+
+/// Where reading stands.
+pub(crate) fn position<R: Seek>(from: &mut R) -> Result<u64, WalkError> {
+    from.stream_position().map_err(|e| WalkError::Io(e.to_string()))
+}
+
+/// Moves to `at`, counted from the start.
+pub(crate) fn go_to<R: Seek>(from: &mut R, at: u64) -> Result<(), WalkError> {
+    from.seek(SeekFrom::Start(at)).map(|_| ()).map_err(|e| WalkError::Io(e.to_string()))
+}
+
+/// Length of the whole input; reading goes on where it stood.
+pub(crate) fn length<R: Seek>(from: &mut R) -> Result<u64, WalkError> {
+    let here = position(from)?;
+    let end = from.seek(SeekFrom::End(0)).map_err(|e| WalkError::Io(e.to_string()))?;
+    go_to(from, here)?;
+    Ok(end)
+}
+
+/// Reads what there is, at most `most` bytes.
+pub(crate) fn read_some<R: Read>(from: &mut R, most: u64) -> Result<Vec<u8>, WalkError> {
+    let mut block = Vec::new();
+    from.take(most).read_to_end(&mut block).map_err(|e| WalkError::Io(e.to_string()))?;
+    Ok(block)
+}

@@ -3,7 +3,7 @@
 use crate::{Found, tc260};
 use quick_xml::Reader;
 use quick_xml::events::Event;
-use seamline_core::code::{XMP_AI_FIELDS, XMP_CREDIT_AI, XMP_DST_AI, XMP_DST_CAPTURE};
+use seamline_core::code::{CONTAINER_ENCODER, XMP_AI_FIELDS, XMP_CREDIT_AI, XMP_DST_AI, XMP_DST_CAPTURE};
 
 /// Elements and attributes looked at in one packet.
 const MAX_EVENTS: usize = 50_000;
@@ -27,6 +27,11 @@ pub(crate) fn read(packet: &str) -> Vec<Found> {
     out
 }
 
+/// Whether a credit line is the one that Google's generators write.
+pub(crate) fn credits_ai(credit: &str) -> bool {
+    credit.to_lowercase().contains("made with google ai")
+}
+
 /// The last part of a digital source type, which is written as a URI.
 pub(crate) fn source_type(value: &str) -> &str {
     value.trim().rsplit('/').next().unwrap_or_default()
@@ -42,10 +47,11 @@ fn property(name: &str, value: &str, out: &mut Vec<Found>) {
                 out.push(Found::new(&XMP_DST_CAPTURE, &[("digital_source_type", kind)]));
             }
         }
-        "Credit" if value.to_lowercase().contains("made with google ai") => {
+        "Credit" if credits_ai(value) => {
             out.push(Found::new(&XMP_CREDIT_AI, &[("credit", value)]));
         }
         "AIGC" => out.extend(tc260::read(value)),
+        "CreatorTool" => out.push(Found::new(&CONTAINER_ENCODER, &[("field", name), ("software", value)])),
         _ if AI_FIELDS.contains(&name) => out.push(Found::new(&XMP_AI_FIELDS, &[(name, value)])),
         _ => {}
     }

@@ -8,6 +8,7 @@ pub mod clips;
 pub mod damage;
 pub mod face;
 pub mod synthetic;
+pub mod watermark;
 pub mod wave;
 
 /// Why a fixture could not be made; tests print it and fail, since set-up installs everything they need.

@@ -515,6 +515,12 @@ pub fn info() -> RunInfo {
         pipeline_digest: Sha256Hash::of(b"pipeline"),
         profile: "fast".into(),
         fusion: "max-aspect/1".into(),
+        trust_list: Some(seamline_core::TrustListInfo {
+            sha256: seamline_core::Sha256Hash::of(b"list"),
+            certificates: 3,
+            products: 0,
+            issued: Some("2026-08-05T00:11:39Z".into()),
+        }),
         models: vec![
             model(
                 "voice-whisper",

@@ -4,6 +4,7 @@ use crate::cli::ModelsCommand;
 use crate::output;
 use anyhow::{Context, Result, bail};
 use seamline_infer::{CalibrationData, Home, Manifest, Model, ModelError, Role, Runtime};
+use seamline_marks::known::KNOWN;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -54,11 +55,15 @@ fn hash(file: &mut std::fs::File) -> std::io::Result<seamline_core::Sha256Hash> 
 }
 
 fn list(home: &Home) -> Result<ExitCode> {
-    for manifest in all(home) {
+    let manifests = all(home);
+    let schemes: Vec<String> =
+        manifests.iter().flatten().filter_map(|m| m.mark.as_ref()).map(|m| m.scheme.clone()).collect();
+    for manifest in manifests {
         match manifest {
             Ok(m) => {
                 let role = match (m.role, m.aspect) {
                     (Role::FaceDetector, _) => "finds faces",
+                    (Role::Mark, _) => "reads marks",
                     (_, Some(aspect)) => aspect.as_str(),
                     _ => "-",
                 };
@@ -73,6 +78,14 @@ fn list(home: &Home) -> Result<ExitCode> {
             }
             Err(e) => output::say(&format!("{:<18} {e}", "?"))?,
         }
+    }
+    // Named, so that nobody takes their silence for the absence of such marks.
+    for known in KNOWN.iter().filter(|k| !schemes.iter().any(|s| s == k.scheme)) {
+        output::say(&format!(
+            "{:<18} {:<8} {:<12} {:<11} not installed",
+            known.scheme, "-", "reads marks", "-"
+        ))?;
+        output::say(&format!("{:<18} watermark in {}: {}", "", known.media, known.how))?;
     }
     Ok(ExitCode::SUCCESS)
 }

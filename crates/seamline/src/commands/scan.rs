@@ -8,7 +8,7 @@ use seamline_core::{ClipRecord, Limits, RunInfo, RunTotals};
 use seamline_infer::Home;
 use seamline_pipeline::scan::{Event, Scan};
 use seamline_pipeline::supervise::WorkerSetup;
-use seamline_pipeline::{Profile, ScanOptions, walk};
+use seamline_pipeline::{Profile, ScanOptions, trust, walk};
 use seamline_report::jsonl::JsonlWriter;
 use seamline_report::{html, terminal};
 use std::collections::BTreeMap;
@@ -48,6 +48,16 @@ pub(crate) fn run(args: &ScanArgs) -> Result<ExitCode> {
     let info = scan.info().clone();
     if !info.jail.is_full() {
         output::complain("workers are not fully shut in on this kernel (see `seamline doctor`)");
+    }
+    if let Some(path) = &args.trust_list {
+        let list = trust::read(path)?;
+        if trust::is_old(&list, &trust::today()) {
+            let due = list.next_update.or(list.info.issued).unwrap_or_default();
+            output::complain(&format!(
+                "the trust list {} is old (its own date: {due}); newer signers may be called untrusted",
+                path.display()
+            ));
+        }
     }
     sinks.begin(&info)?;
 

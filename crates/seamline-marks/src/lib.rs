@@ -1,0 +1,15 @@
+//! Watermark decoders: what generators hid in pixels and in sound.
+//!
+//! Each decoder reports payload, scheme, false-alarm bound, place and known weaknesses as a coded finding. Pixels:
+//! [`dwt`] (invisible-watermark's dwtDct and dwtDctSvd), [`stealth`] (parameters in the lowest bits), [`sparkle`]
+//! (the visible corner mark of Gemini and Veo). [`pictures`] feeds them from decoded frames. Sound: [`speech`]
+//! (Perth, in sliding windows).
+//! May not: decode media, open a file, or treat the absence of a mark as evidence.
+
+pub mod dwt;
+pub mod known;
+pub mod pictures;
+pub mod sparkle;
+pub mod speech;
+pub mod stats;
+pub mod stealth;

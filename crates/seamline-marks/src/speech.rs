@@ -1,0 +1,211 @@
+//! Marks in sound: Perth, in sliding windows, so that a spliced insert is found where it stands.
+
+use seamline_core::code::{MARK_OPERATOR, MARK_PERTH, MARK_PERTH_WEAK};
+use seamline_core::{
+    Aspect, AudioBlock, Evidence, FindingCode, MediaTime, Outcome, Quality, Span, StreamIndex, Subject,
+};
+use seamline_infer::{Delivery, MarkSpec, Model, ModelError, Preprocess};
+use std::collections::BTreeMap;
+
+/// Windows quieter than this (root mean square, full scale = 1) are passed over: silence carries no mark.
+const SILENT: f32 = 1e-4;
+/// Spans listed for one stream, and windows remembered.
+const MAX_SPANS: usize = 64;
+const MAX_WINDOWS: usize = 20_000;
+/// Speech that a window must hold to count: the scheme was made and measured on speech, and looped test tones score
+/// as high as a mark.
+const MIN_SPEECH: MediaTime = MediaTime::from_millis(500);
+
+/// The decoder: a model whose output is the mark's confidence in a window.
+#[derive(Debug)]
+pub struct SpeechMark {
+    model: Model,
+    spec: MarkSpec,
+    window: usize,
+    hop: usize,
+}
+
+impl SpeechMark {
+    /// From a loaded model whose manifest has `[preprocess.waveform]` and `[mark]`.
+    pub fn new(model: Model) -> Result<Self, ModelError> {
+        let m = model.manifest();
+        let fail = |message: &str| ModelError::Contract { id: m.id.to_string(), message: message.into() };
+        let Preprocess::Waveform(waveform) = &m.preprocess else {
+            return Err(fail("a mark in sound needs [preprocess.waveform]"));
+        };
+        let (Some(window), Some(spec)) = (waveform.samples, m.mark.clone()) else {
+            return Err(fail("a mark in sound needs a window length and [mark]"));
+        };
+        let hop = waveform.hop_samples.unwrap_or(window);
+        Ok(Self { window, hop, spec, model })
+    }
+
+    /// Confidence in one window, which must be whole: a repeated one has a rhythm that poses as a mark.
+    pub fn score(&self, samples: &[f32]) -> Result<f64, ModelError> {
+        let outputs = self.model.run(&[1, self.window], samples)?;
+        let value = outputs.first().and_then(|o| o.data.first()).copied().map(f64::from);
+        value.filter(|v| v.is_finite()).ok_or_else(|| ModelError::Contract {
+            id: self.model.manifest().id.to_string(),
+            message: "its output is no number".into(),
+        })
+    }
+
+    /// Begins a clip.
+    pub fn start(&self) -> SpeechMarkRun<'_> {
+        SpeechMarkRun { mark: self, streams: BTreeMap::new() }
+    }
+}
+
+/// One clip.
+#[derive(Debug)]
+pub struct SpeechMarkRun<'m> {
+    mark: &'m SpeechMark,
+    streams: BTreeMap<StreamIndex, Track>,
+}
+
+#[derive(Debug, Default)]
+struct Track {
+    pending: Vec<f32>,
+    /// When the first pending sample is heard.
+    at: Option<MediaTime>,
+    windows: u64,
+    /// Windows whose score is worth remembering.
+    high: Vec<(Span, f64)>,
+}
+
+/// Windows in a row at one level.
+#[derive(Clone, Copy, Debug)]
+struct Stretch {
+    span: Span,
+    windows: u64,
+    best: f64,
+}
+
+impl SpeechMarkRun<'_> {
+    /// Takes sound in order of time.
+    pub fn push(&mut self, block: &AudioBlock) -> Result<(), ModelError> {
+        let mark = self.mark;
+        let track = self.streams.entry(block.stream).or_default();
+        // After a gap in time the windows begin anew: no window spans what was not there.
+        let expected = track.at.zip(MediaTime::from_samples(track.pending.len() as u64, AudioBlock::RATE_HZ));
+        if expected.is_none_or(|(at, n)| block.time.minus(at.plus(n)).as_micros().abs() > 100_000) {
+            track.pending.clear();
+            track.at = Some(block.time);
+        }
+        track.pending.extend_from_slice(&block.samples);
+        while track.pending.len() >= mark.window {
+            track.window(mark)?;
+            track.pending.drain(..mark.hop.min(mark.window));
+            let hop = MediaTime::from_samples(mark.hop as u64, AudioBlock::RATE_HZ);
+            track.at = track.at.zip(hop).map(|(at, hop)| at.plus(hop));
+        }
+        Ok(())
+    }
+
+    /// What was found where there is speech, whose spans by stream are given. Nothing found says nothing.
+    pub fn finish(self, speech: &BTreeMap<StreamIndex, Vec<Span>>) -> Vec<Evidence> {
+        let mark = self.mark;
+        let mut out = Vec::new();
+        for (stream, track) in self.streams {
+            let spoken = speech.get(&stream).map(Vec::as_slice).unwrap_or_default();
+            let (mut found, mut weak) = (Vec::new(), Vec::new());
+            for (span, score) in
+                track.high.into_iter().filter(|(span, _)| speech_in(span, spoken) >= MIN_SPEECH)
+            {
+                note(if score >= mark.spec.found { &mut found } else { &mut weak }, span, score);
+            }
+            // Windows overlap by half: a real insert of three seconds fills two. One alone, as a swept tone gave
+            // in a test, is a hint, unless the clip has no second.
+            let (found, alone): (Vec<Stretch>, Vec<Stretch>) =
+                found.into_iter().partition(|s| s.windows > 1 || track.windows == 1);
+            weak.extend(alone);
+            weak.sort_by_key(|s| s.span.start);
+            // A weak stretch beside a found one adds nothing.
+            let (code, stretches): (&FindingCode, _) =
+                if found.is_empty() { (&MARK_PERTH_WEAK, weak) } else { (&MARK_PERTH, found) };
+            // What an operator brought says what its own card says; below "found" it says nothing here.
+            let operator = mark.model.manifest().delivery == Delivery::Operator;
+            if operator && code == &MARK_PERTH_WEAK {
+                continue;
+            }
+            let code = if operator { &MARK_OPERATOR } else { code };
+            out.extend(stretches.iter().map(|s| mark.finding(stream, code, s, track.windows)));
+        }
+        out
+    }
+}
+
+/// How much of a span is speech.
+fn speech_in(span: &Span, spoken: &[Span]) -> MediaTime {
+    spoken.iter().fold(MediaTime::ZERO, |sum, s| {
+        let (start, end) = (s.start.max(span.start), s.end.min(span.end));
+        if start < end { sum.plus(end.minus(start)) } else { sum }
+    })
+}
+
+impl Track {
+    fn window(&mut self, mark: &SpeechMark) -> Result<(), ModelError> {
+        let length = mark.window;
+        self.windows += 1;
+        let samples = &self.pending[..length];
+        let power = samples.iter().map(|v| v * v).sum::<f32>() / length.max(1) as f32;
+        let (Some(start), true) = (self.at, power.sqrt() >= SILENT) else { return Ok(()) };
+        let end =
+            MediaTime::from_samples(length as u64, AudioBlock::RATE_HZ).map_or(start, |d| start.plus(d));
+        let score = mark.score(samples)?;
+        if score >= mark.spec.weak && self.high.len() < MAX_WINDOWS {
+            self.high.push((Span::new(start, end), score));
+        }
+        Ok(())
+    }
+}
+
+fn note(stretches: &mut Vec<Stretch>, span: Span, score: f64) {
+    if let Some(last) = stretches.last_mut()
+        && span.start <= last.span.end
+    {
+        last.span = last.span.union(&span);
+        last.windows += 1;
+        last.best = last.best.max(score);
+    } else if stretches.len() < MAX_SPANS {
+        stretches.push(Stretch { span, windows: 1, best: score });
+    }
+}
+
+impl SpeechMark {
+    fn finding(&self, stream: StreamIndex, code: &FindingCode, stretch: &Stretch, windows: u64) -> Evidence {
+        let m = self.model.manifest();
+        let weakness = match m.delivery {
+            Delivery::Operator => "as the operator's card says",
+            _ => "public: anybody can embed it; Opus at 16 kbit/s, pitch shifts and re-recording remove it",
+        };
+        let detail = [
+            (
+                "confidence",
+                format!(
+                    "{:.3} at most, found from {}, weak from {}",
+                    stretch.best, self.spec.found, self.spec.weak
+                ),
+            ),
+            ("generator", m.title.clone()),
+            ("payload", "one bit: present".to_owned()),
+            ("scheme", self.spec.scheme.clone()),
+            ("weakness", weakness.to_owned()),
+            ("windows", format!("{} of {windows}", stretch.windows)),
+        ];
+        Evidence {
+            detector: m.id.clone(),
+            version: m.version.clone(),
+            model_sha256: Some(m.sha256()),
+            aspect: Aspect::Marks,
+            families: m.families.clone(),
+            subject: Subject::Stream { stream, span: Some(stretch.span) },
+            rollup: true,
+            outcome: Outcome::Finding {
+                code: *code,
+                detail: detail.into_iter().map(|(k, v)| (k.to_owned(), v)).collect(),
+            },
+            quality: Quality::default(),
+        }
+    }
+}
