@@ -69,3 +69,56 @@ pub(crate) fn generator_text(data: &[u8]) {
 pub(crate) fn c2pa(data: &[u8]) {
     in_png(b"caBX", data);
 }
+
+/// A parser of `seamline-provenance` by its name there, over bare bytes.
+fn bare(name: &str, data: &[u8]) {
+    if let Some((_, parse)) = seamline_provenance::parsers::ALL.iter().find(|(n, _)| *n == name) {
+        parse(data);
+    }
+}
+
+pub(crate) fn amf(data: &[u8]) {
+    bare("amf", data);
+}
+
+pub(crate) fn ebml(data: &[u8]) {
+    bare("ebml", data);
+}
+
+pub(crate) fn flac(data: &[u8]) {
+    bare("flac", data);
+}
+
+pub(crate) fn flv(data: &[u8]) {
+    bare("flv", data);
+}
+
+pub(crate) fn gif(data: &[u8]) {
+    bare("gif", data);
+}
+
+pub(crate) fn id3(data: &[u8]) {
+    bare("id3", data);
+}
+
+pub(crate) fn ogg(data: &[u8]) {
+    bare("ogg", data);
+}
+
+pub(crate) fn sei(data: &[u8]) {
+    bare("sei", data);
+}
+
+pub(crate) fn vorbis(data: &[u8]) {
+    bare("vorbis", data);
+}
+
+/// The first byte says how wide the picture is.
+pub(crate) fn stealth(data: &[u8]) {
+    let Some((&width, plane)) = data.split_first() else { return };
+    let width = usize::from(width).max(1);
+    for channels in [1, 3] {
+        let height = plane.len() / (channels * width);
+        let _ = seamline_marks::stealth::read(&plane[..channels * width * height], width, height, channels);
+    }
+}

@@ -76,6 +76,22 @@ pub fn seeds(target: &str) -> Result<Vec<Vec<u8>>, FixtureError> {
             Ok(vec![PARAMETERS.into(), WORKFLOW.into(), r#"{"prompt":"x","steps":28}"#.into()])
         }
         "c2pa" => Ok(vec![jumbf()]),
+        "ebml" => read([
+            labelled("l.mkv", &["-c:v", "libx264", "-c:a", "libopus"]),
+            labelled("l.webm", &["-c:v", "libvpx-vp9", "-deadline", "realtime", "-c:a", "libvorbis"]),
+        ]),
+        "flac" => read([labelled("l.flac", &["-vn", "-c:a", "flac"])]),
+        "ogg" => read([
+            labelled("l.ogg", &["-vn", "-c:a", "libvorbis"]),
+            labelled("l.opus", &["-vn", "-c:a", "libopus"]),
+        ]),
+        "id3" => read([labelled("l.mp3", &["-vn", "-c:a", "libmp3lame"])]),
+        "flv" => read([labelled("l.flv", &["-c:v", "flv1", "-c:a", "libmp3lame", "-ar", "22050"])]),
+        "gif" => read([clip("s.gif", &["-an"]), picture("s.gif")]),
+        "sei" => read([clip("s.h264", &["-an", "-c:v", "libx264", "-f", "h264"])]),
+        "amf" => Ok(vec![script()]),
+        "vorbis" => Ok(vec![comments()]),
+        "stealth" => Ok(vec![stealth(b"stealth_pnginfo"), stealth(b"stealth_pngcomp")]),
         "manifest" => Ok(shipped("models/face-blend/manifest.toml")
             .into_iter()
             .chain(shipped("models/voice-whisper/manifest.toml"))
@@ -97,6 +113,14 @@ fn clip(name: &str, args: &[&str]) -> Result<PathBuf, FixtureError> {
     let video = !args.contains(&"-vn") && !name.ends_with(".aiff");
     let all: Vec<&str> = if video { small.iter() } else { small[..2].iter() }.chain(args).copied().collect();
     transcoded(name, &all)
+}
+
+/// With a label in the container's own metadata.
+fn labelled(name: &str, args: &[&str]) -> Result<PathBuf, FixtureError> {
+    let label = format!("AIGC={LABEL}");
+    let mut all = vec!["-metadata", label.as_str(), "-metadata", "title=seed"];
+    all.extend(args);
+    clip(name, &all)
 }
 
 fn picture(name: &str) -> Result<PathBuf, FixtureError> {
@@ -170,6 +194,31 @@ fn quicktime_keys() -> Vec<u8> {
     let item = boxed(&[0, 0, 0, 1], &data);
     let meta = boxed(b"meta", &[&[0; 4][..], &keys, &boxed(b"ilst", &item)].concat());
     boxed(b"moov", &boxed(b"udta", &meta))
+}
+
+/// An AMF0 script: a name and an array of one text.
+fn script() -> Vec<u8> {
+    let text = |s: &str| [&(s.len() as u16).to_be_bytes()[..], s.as_bytes()].concat();
+    [&[2], &text("onMetaData")[..], &[8, 0, 0, 0, 1], &text("AIGC"), &[2], &text(LABEL), &[0, 0, 9]].concat()
+}
+
+/// A Vorbis comment block (Vorbis I, section 5): vendor, then one comment.
+fn comments() -> Vec<u8> {
+    let text = |s: &str| [&(s.len() as u32).to_le_bytes()[..], s.as_bytes()].concat();
+    [&text("seed")[..], &[1, 0, 0, 0], &text(&format!("AIGC={LABEL}"))].concat()
+}
+
+/// A 64 px wide alpha plane whose lowest bits, column by column, carry a header, a length and noise.
+fn stealth(header: &[u8]) -> Vec<u8> {
+    const SIDE: usize = 64;
+    let bytes = [header, &64u32.to_be_bytes(), &[0x5a; 8]].concat();
+    let mut out = vec![0xfe; 1 + SIDE * SIDE];
+    out[0] = SIDE as u8;
+    for (i, bit) in bytes.iter().flat_map(|b| (0..8).rev().map(move |k| b >> k & 1)).enumerate() {
+        let (column, row) = (i / SIDE, i % SIDE);
+        out[1 + row * SIDE + column] |= bit;
+    }
+    out
 }
 
 fn calibration() -> Vec<u8> {

@@ -38,7 +38,28 @@ fn decoders_survive() {
 
 #[test]
 fn metadata_readers_survive() {
-    smoke(&["png", "jpeg", "riff", "bmff", "xmp", "exif", "tc260", "generator_text", "c2pa"]);
+    smoke(&["png", "jpeg", "riff", "bmff", "xmp", "exif", "tc260", "generator_text", "c2pa", "stealth"]);
+    smoke(&["amf", "ebml", "flac", "flv", "gif", "id3", "ogg", "sei", "vorbis"]);
+}
+
+/// A parser that provenance lists has a harness under its own name.
+#[test]
+fn every_parser_of_provenance_has_a_harness() {
+    for (name, _) in seamline_provenance::parsers::ALL {
+        let name = if *name == "aigc" { "tc260" } else { name };
+        assert!(target(name).is_some(), "{name}");
+    }
+}
+
+/// Each labelled seed gives its walker something to find.
+#[test]
+fn labelled_seeds_carry_fields() {
+    for name in ["amf", "ebml", "flac", "flv", "id3", "ogg", "vorbis"] {
+        let (_, parse) = seamline_provenance::parsers::ALL.iter().find(|(n, _)| *n == name).unwrap();
+        for seed in seeds(name).unwrap() {
+            assert!(parse(&seed) > 0, "{name}");
+        }
+    }
 }
 
 #[test]
