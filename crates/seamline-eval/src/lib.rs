@@ -8,5 +8,10 @@
 //! May not: run a model, decode media, guess which end of a foreign score is spoof, fit a threshold or a
 //! calibration on what it measures, or print.
 
+pub mod answers;
 pub mod bootstrap;
+pub mod evidence;
 pub mod metrics;
+pub mod protocol;
+pub mod scores;
+pub mod text;

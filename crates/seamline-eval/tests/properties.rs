@@ -1,5 +1,7 @@
 //! What must hold for any trials.
 
+#![allow(clippy::unwrap_used)]
+
 use proptest::prelude::*;
 use seamline_core::{Label, Probability};
 use seamline_eval::bootstrap::Strata;

@@ -1,5 +1,7 @@
 //! Metrics against scikit-learn, SciPy and transcribed formulas, on the vectors of `scripts/eval/score_vectors.py`.
 
+#![allow(clippy::unwrap_used)]
+
 use seamline_core::{Label, Probability};
 use seamline_eval::metrics::*;
 use serde::Deserialize;
