@@ -122,11 +122,11 @@ fn quantile(sorted: &[f64], q: f64) -> Option<f64> {
 
 /// SplitMix64 (Steele, Lea and Flood 2014): small, fast, and the same everywhere and for ever, which an interval
 /// that somebody checks years later needs.
-struct SplitMix(u64);
+pub(crate) struct SplitMix(u64);
 
 impl SplitMix {
     /// A stream of its own for each resample and stratum: the state is a hash of all three.
-    fn new(seed: u64, resample: u64, stratum: u64) -> Self {
+    pub(crate) fn new(seed: u64, resample: u64, stratum: u64) -> Self {
         let mut mixed = Self(seed);
         for part in [resample, stratum] {
             mixed = Self(mixed.next() ^ part.wrapping_mul(0xd134_2543_de82_ef95));
@@ -148,6 +148,14 @@ impl SplitMix {
     #[inline]
     fn below(&mut self, n: u64) -> u64 {
         ((u128::from(self.next()) * u128::from(n)) >> 64) as u64
+    }
+
+    /// Standard normal by Box and Muller (1958), one of the pair.
+    pub(crate) fn normal(&mut self) -> f64 {
+        // 53 bits above zero, so that the logarithm is finite.
+        let unit = |bits: u64| ((bits >> 11) as f64 + 0.5) / (1_u64 << 53) as f64;
+        let (a, b) = (unit(self.next()), unit(self.next()));
+        libm::sqrt(-2.0 * libm::log(a)) * libm::cos(std::f64::consts::TAU * b)
     }
 }
 

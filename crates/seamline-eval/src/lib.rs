@@ -11,6 +11,7 @@
 pub mod answers;
 pub mod bootstrap;
 pub mod evidence;
+pub mod ladder;
 pub mod metrics;
 pub mod protocol;
 pub mod scores;

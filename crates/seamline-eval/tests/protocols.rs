@@ -242,7 +242,7 @@ fn a_split_that_is_not_there_and_broken_files_are_errors() {
             "a real clip with fake segments",
         ),
         (Format::Dfdc, "{\n\"a\": 3}".to_owned(), "row 2"),
-        (Format::Csv, "file,label\n\"a,spoof\n".to_owned(), "no"),
+        (Format::Csv, "file,label\n\"a,spoof\n".to_owned(), "record with 1 fields"),
     ] {
         let error = read(format, &text).unwrap_err().to_string();
         assert!(error.contains(what), "{error}");

@@ -349,3 +349,10 @@ pub(crate) fn plain_label(word: &str) -> Option<Label> {
         _ => None,
     }
 }
+
+impl ProtocolError {
+    /// Files whose hashes are not the protocol's.
+    pub fn wrong_files(rows: &[String]) -> Self {
+        Self::WrongFile { rows: text::some_rows(rows) }
+    }
+}
