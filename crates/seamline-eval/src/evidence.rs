@@ -18,6 +18,9 @@ use std::path::Path;
 /// The detector's name under which verdicts over all detectors are measured.
 pub const VERDICT: &str = "seamline";
 
+/// Parts of Seamline that speak in evidence and are no detectors.
+const PARTS: [&str; 3] = ["media", "sampler", "provenance"];
+
 /// The condition of clips as they are.
 pub const CLEAN: &str = "clean";
 
@@ -57,6 +60,19 @@ struct EvidenceLine {
     model_sha256: Option<Sha256Hash>,
 }
 
+/// Of the first line, what says whether verdicts are worth measuring.
+#[derive(Deserialize)]
+struct BeginLine {
+    #[serde(default)]
+    models: Vec<BeginModel>,
+}
+
+#[derive(Deserialize)]
+struct BeginModel {
+    role: String,
+    calibrated: bool,
+}
+
 #[derive(Deserialize)]
 struct VerdictLine {
     conclusion: String,
@@ -82,6 +98,8 @@ pub fn read(path: &Path, protocol: &Protocol, strictness: Strictness) -> Result<
     let mut seen: HashMap<(usize, String, String), usize> = HashMap::new();
     let mut twice = Vec::new();
     let mut lines = 0;
+    // Without a calibrated detector a verdict is inconclusive by construction: there is nothing to measure.
+    let mut verdicts = true;
     for (row, line) in (1..).zip(text.lines()) {
         if line.is_empty() {
             continue;
@@ -94,6 +112,11 @@ pub fn read(path: &Path, protocol: &Protocol, strictness: Strictness) -> Result<
         let is_verdict = match head.r#type.as_str() {
             "evidence" => false,
             "verdict" => true,
+            "begin" => {
+                let begin: BeginLine = serde_json::from_str(line).map_err(wrong)?;
+                verdicts = begin.models.iter().any(|m| m.role == "detector" && m.calibrated);
+                continue;
+            }
             _ => continue,
         };
         lines += 1;
@@ -133,6 +156,9 @@ pub fn read(path: &Path, protocol: &Protocol, strictness: Strictness) -> Result<
         return Err(AnswerError::Unknown { path: path.to_owned(), rows: text::some_rows(&unknown) });
     }
     complete(&mut set);
+    if !verdicts {
+        set.retain(|key, _| key.detector != VERDICT);
+    }
     if !strictness.allow_missing {
         check_complete(path, protocol, &set)?;
     }
@@ -178,7 +204,7 @@ fn verdict(set: &mut AnswerSet, trial: usize, condition: String, line: VerdictLi
 
 fn evidence(set: &mut AnswerSet, trial: usize, condition: String, line: EvidenceLine) {
     // Findings and the parts of Seamline that only find things are no detectors.
-    if line.outcome == "finding" || line.detector == VERDICT || line.detector == "media" {
+    if line.outcome == "finding" || line.detector == VERDICT || PARTS.contains(&line.detector.as_str()) {
         return;
     }
     if !line.rollup {

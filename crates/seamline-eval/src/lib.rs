@@ -9,10 +9,16 @@
 //! calibration on what it measures, or print.
 
 pub mod answers;
+pub mod arena;
 pub mod bootstrap;
+pub mod compare;
 pub mod evidence;
+pub mod html;
 pub mod ladder;
+pub mod measure;
 pub mod metrics;
 pub mod protocol;
 pub mod scores;
+pub mod summary;
 pub mod text;
+pub mod trials;
