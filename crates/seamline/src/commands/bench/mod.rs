@@ -1,6 +1,8 @@
 //! `seamline bench run|score|compare`.
 
 mod cache;
+mod compare;
+mod inputs;
 mod run;
 mod score;
 
@@ -12,7 +14,8 @@ use std::process::ExitCode;
 pub(crate) fn run(command: &BenchCommand) -> Result<ExitCode> {
     match command {
         BenchCommand::Run(args) => run::run(args),
-        BenchCommand::Score(_) | BenchCommand::Compare(_) => Err(anyhow!("not yet")),
+        BenchCommand::Score(args) => score::run(args),
+        BenchCommand::Compare(args) => compare::run(args),
     }
 }
 
