@@ -22,6 +22,9 @@ pub(crate) enum Command {
     /// List, verify or add models
     #[command(subcommand)]
     Models(ModelsCommand),
+    /// Measure detectors: metrics with intervals, robustness, comparisons
+    #[command(subcommand)]
+    Bench(crate::cli_bench::BenchCommand),
     /// Say what is present, what is missing, and how to mend it
     Doctor,
     /// Print shell completions

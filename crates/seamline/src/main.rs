@@ -2,6 +2,7 @@
 //! to the crates below.
 
 mod cli;
+mod cli_bench;
 mod commands;
 mod output;
 mod progress;

@@ -1,5 +1,6 @@
 //! One file a command.
 
+mod bench;
 mod doctor;
 mod models;
 mod scan;
@@ -14,6 +15,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
     match cli.command {
         Command::Scan(args) => scan::run(&args),
         Command::Models(command) => models::run(&command),
+        Command::Bench(command) => bench::run(&command),
         Command::Doctor => doctor::run(),
         Command::Completions { shell } => {
             let mut text = Vec::new();
