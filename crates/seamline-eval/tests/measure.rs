@@ -1,5 +1,5 @@
 //! Rows, differences and files from small sets whose figures are known by hand.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use seamline_eval::answers::AnswerSet;

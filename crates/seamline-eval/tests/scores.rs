@@ -147,10 +147,12 @@ fn videos_of_several_manipulations_with_one_name_stay_apart() {
         &serde_json::json!({"polarity": "higher_is_spoof", "scores": list}).to_string(),
     );
     let set = scores::read(&as_csv, ScoreFormat::Frames, &p, &options(None)).unwrap();
-    assert_eq!(
-        toward_spoof(&set),
-        toward_spoof(&scores::read(&as_json, ScoreFormat::Frames, &p, &options(None)).unwrap())
-    );
+    let from_json = toward_spoof(&scores::read(&as_json, ScoreFormat::Frames, &p, &options(None)).unwrap());
+    // The JSON reader may differ in the last bit of a number.
+    for (a, b) in toward_spoof(&set).iter().zip(&from_json) {
+        assert!((a - b).abs() < 1e-12, "{a} {b}");
+    }
+    assert_eq!(from_json.len(), 10);
     let labels: Vec<Label> = p.trials.iter().map(|t| t.label).collect();
     let ours = auc(&toward_spoof(&set), &labels);
     // Four of eight fakes lie above both real videos: (2 * 4) / (2 * 8).

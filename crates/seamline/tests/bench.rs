@@ -1,5 +1,5 @@
 //! `seamline bench` end to end, on clips made here.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;
 
