@@ -3,7 +3,7 @@
 //!
 //! `inferences CLIP [fast|thorough]`
 
-#![allow(clippy::unwrap_used, clippy::print_stdout)] // a tool of the bench
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)] // a tool of the bench
 
 use seamline_infer::{Home, RUN_TARGET};
 use seamline_pipeline::analyse::analyse;

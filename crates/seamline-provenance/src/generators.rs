@@ -125,7 +125,10 @@ mod tests {
         let artist = field("Artist", "2b6e053b-9a65-4ca9-9e13-b6f4465164d4");
         let signature = field("ImageDescription", &format!("Signature: {}", "aB3+".repeat(20)));
         assert!(pairs(&[artist.clone(), signature.clone()]).is_some());
-        assert!(pairs(&[artist.clone()]).is_none() && pairs(&[signature.clone()]).is_none());
+        assert!(
+            pairs(std::slice::from_ref(&artist)).is_none()
+                && pairs(std::slice::from_ref(&signature)).is_none()
+        );
         assert!(pairs(&[field("Artist", "Ansel"), signature]).is_none());
         assert!(pairs(&[artist, field("ImageDescription", "Signature: short")]).is_none());
     }

@@ -36,10 +36,9 @@ fn count(parse: impl FnOnce(&mut Vec<Field>)) -> usize {
     out.len()
 }
 
-fn walked<'a>(
-    data: &'a [u8],
-    walk: fn(&mut Cursor<&'a [u8]>, u64, &mut Vec<Field>) -> Result<(), WalkError>,
-) -> usize {
+type Walk<'a> = fn(&mut Cursor<&'a [u8]>, u64, &mut Vec<Field>) -> Result<(), WalkError>;
+
+fn walked<'a>(data: &'a [u8], walk: Walk<'a>) -> usize {
     // An error is a result like any other: what was read before it counts.
     count(|out| drop(walk(&mut Cursor::new(data), LIMIT, out)))
 }

@@ -1,5 +1,5 @@
 //! `seamline bench` end to end, on clips made here.
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers outside of #[test] functions
 
 mod common;
 

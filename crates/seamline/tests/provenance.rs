@@ -1,6 +1,8 @@
 //! Every file of the provenance set shows exactly the findings of `datasets/provenance/expected.tsv`. The set holds
 //! other people's media and is no part of the repository: where it is absent, the test says so and passes.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)] // helpers outside of #[test] functions
+
 mod common;
 
 use serde_json::Value;

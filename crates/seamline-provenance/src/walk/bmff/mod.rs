@@ -75,10 +75,8 @@ impl<R: Read + Seek> Walker<'_, R> {
             b"moov" | b"mdia" | b"udta" | b"edts" | b"minf" | b"moof" | b"traf" => {
                 self.level(end, depth + 1, out)?;
             }
-            b"uuid" if body >= 16 => {
-                if read_head::<16, _>(self.clip)? == Some(XMP_UUID) {
-                    out.push(Field::Xmp(text(&read_block(self.clip, "XMP box", body - 16, limit)?)));
-                }
+            b"uuid" if body >= 16 && read_head::<16, _>(self.clip)? == Some(XMP_UUID) => {
+                out.push(Field::Xmp(text(&read_block(self.clip, "XMP box", body - 16, limit)?)));
             }
             b"mdat" if !self.looked => {
                 self.looked = true;
