@@ -7,8 +7,9 @@ use seamline_core::{
 use seamline_infer::{Delivery, MarkSpec, Model, ModelError, Preprocess};
 use std::collections::BTreeMap;
 
-/// Windows quieter than this (root mean square, full scale = 1) are passed over: silence carries no mark.
-const SILENT: f32 = 1e-4;
+/// Windows quieter than this (root mean square about the mean, full scale = 1) are passed over: silence carries no
+/// mark.
+const SILENT: f64 = 1e-4;
 /// Spans listed for one stream, and windows remembered.
 const MAX_SPANS: usize = 64;
 const MAX_WINDOWS: usize = 20_000;
@@ -148,8 +149,14 @@ impl Track {
         let length = mark.window;
         self.windows += 1;
         let samples = &self.pending[..length];
-        let power = samples.iter().map(|v| v * v).sum::<f32>() / length.max(1) as f32;
-        let (Some(start), true) = (self.at, power.sqrt() >= SILENT) else { return Ok(()) };
+        // About the mean: a constant level is as silent as zero.
+        let n = length.max(1) as f64;
+        let (sum, squares) = samples.iter().fold((0.0, 0.0), |(sum, squares), &v| {
+            let v = f64::from(v);
+            (sum + v, squares + v * v)
+        });
+        let loudness = (squares / n - (sum / n).powi(2)).max(0.0).sqrt();
+        let (Some(start), true) = (self.at, loudness >= SILENT) else { return Ok(()) };
         let end =
             MediaTime::from_samples(length as u64, AudioBlock::RATE_HZ).map_or(start, |d| start.plus(d));
         let score = mark.score(samples)?;
