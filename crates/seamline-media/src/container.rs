@@ -304,16 +304,14 @@ impl ContainerReader {
             && !track.wants(at)
         {
             // What was left out was there all the same: the clip does not end before it.
-            let length =
-                MediaTime::from_ticks(packet.duration().max(0), base.0, base.1).unwrap_or(MediaTime::ZERO);
+            let length = length(packet.duration(), base);
             self.end = self.end.max(at.plus(length).minus(MediaTime::from_micros(self.origin_us)));
             return Ok(());
         }
         let sent = track.decoder.send_packet(packet);
         if sent.is_err() || packet.is_corrupt() {
             let at = self.time(packet.pts().or(packet.dts()), base).unwrap_or(self.end);
-            let length =
-                MediaTime::from_ticks(packet.duration().max(0), base.0, base.1).unwrap_or(MediaTime::ZERO);
+            let length = length(packet.duration(), base);
             self.damage(index, Span::new(at, at.plus(length)), "damaged picture data");
         }
         self.drain_video()
@@ -349,8 +347,7 @@ impl ContainerReader {
             if let Some(track) = self.video.as_mut() {
                 track.last = Some(time);
             }
-            let length = MediaTime::from_ticks(frame.packet().duration.max(0), base.0, base.1)
-                .unwrap_or(MediaTime::ZERO);
+            let length = length(frame.packet().duration, base);
             self.end = self.end.max(time.plus(length));
             let (width, height) = display_size(frame.width(), frame.height(), sar, rotation);
             let luma = luma_grid(&frame);
@@ -370,8 +367,7 @@ impl ContainerReader {
         let (index, base) = (self.audio[at].index, self.audio[at].base);
         if self.audio[at].send(packet).is_err() || packet.is_corrupt() {
             let time = self.time(packet.pts().or(packet.dts()), base).unwrap_or(self.end);
-            let length =
-                MediaTime::from_ticks(packet.duration().max(0), base.0, base.1).unwrap_or(MediaTime::ZERO);
+            let length = length(packet.duration(), base);
             self.damage(index, Span::new(time, time.plus(length)), "damaged sound data");
         }
         self.drain_audio(at)
@@ -423,6 +419,11 @@ impl ContainerReader {
         }
         Ok(())
     }
+}
+
+/// How long a packet's content lasts; zero where the container does not say.
+fn length(ticks: i64, base: ff::Rational) -> MediaTime {
+    MediaTime::from_ticks(ticks.max(0), base.0, base.1).unwrap_or(MediaTime::ZERO)
 }
 
 impl MediaReader for ContainerReader {

@@ -170,6 +170,7 @@ impl Engine {
         let mut models = std::thread::scope(|scope| {
             let started: Vec<_> = std::iter::once(&plan.face_detector)
                 .chain(&plan.detectors)
+                .chain(&plan.marks)
                 .map(|m| scope.spawn(move || load(m)))
                 .collect();
             let died = |_| Err(ModelError::Runtime("the thread that loaded a model died".into()));
@@ -194,7 +195,7 @@ impl Engine {
             }
         }
         let speech_marks =
-            plan.marks.iter().map(|m| Ok(SpeechMark::new(load(m)?)?)).collect::<Result<_, EngineError>>()?;
+            plan.marks.iter().map(|_| Ok(SpeechMark::new(next()?)?)).collect::<Result<_, EngineError>>()?;
         Ok(Self { faces, detectors, speech_marks, trust })
     }
 }
