@@ -2,6 +2,8 @@
 SHELL := /bin/bash
 CARGO ?= cargo
 OUT ?= out
+# One way to build for release: another selection of targets has other features, and builds half of it again.
+RELEASE = $(CARGO) build --release --workspace --bins --examples --quiet
 .PHONY: demo scan test check advisories bench bench-detectors setup install clean
 
 setup:
@@ -9,13 +11,13 @@ setup:
 
 # Makes demo clips, scans them, and says where the reports are.
 demo: setup
-	$(CARGO) build --release --workspace --bins --examples --quiet
+	$(RELEASE)
 	@scripts/demo.sh $(OUT)/demo
 
 # make scan CLIP=path
 scan: setup
 	@test -n "$(CLIP)" || { echo "usage: make scan CLIP=path" >&2; exit 2; }
-	$(CARGO) build --release --workspace --quiet
+	$(RELEASE)
 	target/release/seamline scan "$(CLIP)" --html $(OUT)/scan --out $(OUT)/scan.jsonl
 
 test: setup
@@ -34,19 +36,19 @@ advisories:
 	$(CARGO) deny --log-level error check advisories
 
 bench: setup
-	$(CARGO) build --release --workspace --bins --examples --quiet
+	$(RELEASE)
 	@benches/run.sh $(BENCH)
 
 # Every detector over the evaluation clips, clean and under the ladder; writes benches/detectors.md. Hours on two
 # cores, resumable. DATA=, WEIGHTS=, CONDITIONS= as benches/detectors.sh says.
 bench-detectors: setup
-	$(CARGO) build --release --workspace --bins --quiet
+	$(RELEASE)
 	@benches/detectors.sh
 
 # A copy that needs no source tree: PREFIX=/usr/local by default.
 PREFIX ?= /usr/local
 install: setup
-	$(CARGO) build --release --workspace --quiet
+	$(RELEASE)
 	install -Dm755 target/release/seamline $(DESTDIR)$(PREFIX)/bin/seamline
 	mkdir -p $(DESTDIR)$(PREFIX)/lib/seamline/.cache/models $(DESTDIR)$(PREFIX)/lib/seamline/.cache/lib
 	cp -r models $(DESTDIR)$(PREFIX)/lib/seamline/

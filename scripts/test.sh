@@ -10,6 +10,12 @@ if ! .cache/venv/bin/python -c 'import pytest, onnxruntime' 2>/dev/null; then
   .cache/venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps onnxruntime==1.28.0
 fi
 .cache/venv/bin/python -m pytest -q scripts/tests
+# The Python package as a wheel would lay it out, with the extension that was just built.
+package=target/python/seamline
+rm -rf target/python && mkdir -p target/python
+cp -r crates/seamline-py/python/seamline "$package"
+cp target/debug/libseamline_native.so "$package/seamline_native.abi3.so"
+PYTHONPATH=target/python SEAMLINE_BIN="$PWD/target/debug/seamline" .cache/venv/bin/python -m pytest -q crates/seamline-py/tests
 cargo test --workspace --doc --quiet
 if cargo nextest --version >/dev/null 2>&1; then
   cargo nextest run --workspace --no-fail-fast

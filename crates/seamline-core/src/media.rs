@@ -95,6 +95,7 @@ impl RgbFrame {
     }
 
     /// The pixel at `(x, y)`, which must be inside; outside it is the nearest edge pixel.
+    #[inline]
     pub fn pixel(&self, x: i64, y: i64) -> [u8; 3] {
         if self.data.is_empty() {
             return [0; 3]; // nothing to repeat

@@ -19,8 +19,14 @@ impl Home {
     ///
     /// `$SEAMLINE_CACHE` and `$SEAMLINE_USER_MODELS` override the two other folders.
     pub fn resolve() -> Self {
-        let root =
-            std::env::var_os("SEAMLINE_HOME").map(PathBuf::from).unwrap_or_else(Self::beside_executable);
+        Self::resolve_for(&std::env::current_exe().unwrap_or_default())
+    }
+
+    /// As [`Self::resolve`], for an executable that is not the running one.
+    pub fn resolve_for(executable: &Path) -> Self {
+        let root = std::env::var_os("SEAMLINE_HOME")
+            .map(PathBuf::from)
+            .unwrap_or_else(|| Self::beside_executable(executable));
         let mut home = Self::at(&root);
         if let Some(cache) = std::env::var_os("SEAMLINE_CACHE") {
             home.cache = cache.into();
@@ -44,8 +50,7 @@ impl Home {
         }
     }
 
-    fn beside_executable() -> PathBuf {
-        let exe = std::env::current_exe().unwrap_or_default();
+    fn beside_executable(exe: &Path) -> PathBuf {
         let tree = exe.ancestors().skip(1).find(|dir| dir.join("models/README.md").is_file());
         match tree {
             Some(root) => root.to_owned(),

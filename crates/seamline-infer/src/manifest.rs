@@ -240,6 +240,8 @@ pub struct MarkSpec {
     pub found: f64,
     /// Confidence from which it is worth a hint; at most `found`.
     pub weak: f64,
+    /// Where windows overlap by half: every other one is passed over unless one beside it reaches this.
+    pub look_closer: Option<f64>,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -1,7 +1,7 @@
 //! Marks in pictures: what is looked at, and what is said of it.
 
 use crate::dwt::{self, Accumulator, Hit, Place};
-use crate::sparkle::{self, Sparkle};
+use crate::sparkle::{self, Sparkle, SparkleSearch};
 use crate::stats::show_p;
 use crate::stealth::{self, Stealth};
 use seamline_core::code::{MARK_INVISIBLE, MARK_SPARKLE, MARK_STEALTH};
@@ -33,6 +33,7 @@ pub struct PictureMarks {
     waves: Accumulator,
     part: Option<Hit>,
     stealth: Option<Stealth>,
+    sparkle: SparkleSearch,
     stars: Vec<(MediaTime, Sparkle)>,
     stream: StreamIndex,
     span: Option<Span>,
@@ -48,6 +49,7 @@ impl PictureMarks {
             waves: Accumulator::default(),
             part: None,
             stealth: None,
+            sparkle: SparkleSearch::default(),
             stars: Vec::new(),
             stream: StreamIndex(0),
             span: None,
@@ -68,7 +70,7 @@ impl PictureMarks {
         self.span = Some(self.span.map_or(now, |s| s.union(&now)));
         let picture = frame.pixels.rgb(frame.width, frame.height)?;
         self.waves.push(&picture);
-        if let Some(star) = sparkle::best(&picture) {
+        if let Some(star) = self.sparkle.best(&picture) {
             self.stars.push((frame.time, star));
         }
         if self.still {

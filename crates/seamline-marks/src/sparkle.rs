@@ -5,6 +5,7 @@
 //! and of the size of its gradient, so that a bright blob without the star's edges scores low.
 
 use seamline_core::{RgbFrame, pixels};
+use std::collections::BTreeMap;
 
 /// Mean correlation from which the star is "found": unmarked pictures reached 0.34, a real capture 0.93. See
 /// `benches/provenance.md` for the false alarms measured at this value.
@@ -44,34 +45,43 @@ pub struct Sparkle {
     pub side: u32,
 }
 
-/// The best fit over every size and place that a generator uses; `None` where the picture is too small for any.
-pub fn best(picture: &RgbFrame) -> Option<Sparkle> {
-    let (w, h) = (picture.width(), picture.height());
-    let mut best: Option<Sparkle> = None;
-    for setting in SETTINGS {
-        let factor =
-            if setting.reference == 0 { 1.0 } else { f64::from(w.min(h)) / f64::from(setting.reference) };
-        let scaled = |v: u32| (f64::from(v) * factor).round() as u32;
-        let (side, right, bottom) = (scaled(setting.side), scaled(setting.right), scaled(setting.bottom));
-        if side < 16 || side + right + 4 > w || side + bottom + 4 > h || side > 512 {
-            continue;
-        }
-        let (x, y) = (w - right - side, h - bottom - side);
-        let star = Star::new(side);
-        for dy in -SLACK..=SLACK {
-            for dx in -SLACK..=SLACK {
-                let (x, y) = (i64::from(x) + dx, i64::from(y) + dy);
-                let score = star.score(picture, x, y);
-                if best.is_none_or(|b| score > b.score) {
-                    best = Some(Sparkle { score, x: x.max(0) as u32, y: y.max(0) as u32, side });
+/// Looks for the star; keeps what it drew for the sizes seen so far.
+#[derive(Debug, Default)]
+pub struct SparkleSearch {
+    stars: BTreeMap<u32, Star>,
+}
+
+impl SparkleSearch {
+    /// The best fit over every size and place that a generator uses; `None` where the picture is too small for any.
+    pub fn best(&mut self, picture: &RgbFrame) -> Option<Sparkle> {
+        let (w, h) = (picture.width(), picture.height());
+        let mut best: Option<Sparkle> = None;
+        for setting in SETTINGS {
+            let factor =
+                if setting.reference == 0 { 1.0 } else { f64::from(w.min(h)) / f64::from(setting.reference) };
+            let scaled = |v: u32| (f64::from(v) * factor).round() as u32;
+            let (side, right, bottom) = (scaled(setting.side), scaled(setting.right), scaled(setting.bottom));
+            if side < 16 || side + right + 4 > w || side + bottom + 4 > h || side > 512 {
+                continue;
+            }
+            let (x, y) = (w - right - side, h - bottom - side);
+            let star = self.stars.entry(side).or_insert_with(|| Star::new(side));
+            for dy in -SLACK..=SLACK {
+                for dx in -SLACK..=SLACK {
+                    let (x, y) = (i64::from(x) + dx, i64::from(y) + dy);
+                    let score = star.score(picture, x, y);
+                    if best.is_none_or(|b| score > b.score) {
+                        best = Some(Sparkle { score, x: x.max(0) as u32, y: y.max(0) as u32, side });
+                    }
                 }
             }
         }
+        best
     }
-    best
 }
 
 /// The template at one size.
+#[derive(Debug)]
 struct Star {
     side: usize,
     luma: Vec<f32>,
@@ -149,7 +159,7 @@ mod tests {
         for (side, margin, strength) in [(48u32, 32u32, 0.7), (96, 64, 0.4)] {
             let mut picture = scene(640, 480, 3);
             sparkle(&mut picture, 640 - margin - side, 480 - margin - side, side, strength);
-            let found = best(&picture).unwrap();
+            let found = SparkleSearch::default().best(&picture).unwrap();
             assert!(found.score >= FOUND, "{found:?}");
             assert_eq!((found.side, found.x, found.y), (side, 640 - margin - side, 480 - margin - side));
         }
@@ -158,7 +168,7 @@ mod tests {
     #[test]
     fn scenes_blobs_and_small_pictures_show_none() {
         for seed in 0..20 {
-            let found = best(&scene(640, 480, seed)).unwrap();
+            let found = SparkleSearch::default().best(&scene(640, 480, seed)).unwrap();
             assert!(found.score < FOUND, "{seed}: {found:?}");
         }
         // A round light in the corner.
@@ -171,7 +181,7 @@ mod tests {
                 }
             }
         }
-        assert!(best(&picture).unwrap().score < FOUND);
-        assert!(best(&scene(60, 60, 1)).is_none());
+        assert!(SparkleSearch::default().best(&picture).unwrap().score < FOUND);
+        assert!(SparkleSearch::default().best(&scene(60, 60, 1)).is_none());
     }
 }

@@ -24,6 +24,8 @@ pub struct SpeechMark {
     spec: MarkSpec,
     window: usize,
     hop: usize,
+    /// Set where every other window may be passed over: where windows overlap by half.
+    look_closer: Option<f64>,
 }
 
 impl SpeechMark {
@@ -37,8 +39,9 @@ impl SpeechMark {
         let (Some(window), Some(spec)) = (waveform.samples, m.mark.clone()) else {
             return Err(fail("a mark in sound needs a window length and [mark]"));
         };
-        let hop = waveform.hop_samples.unwrap_or(window);
-        Ok(Self { window, hop, spec, model })
+        let hop = waveform.hop_samples.unwrap_or(window).clamp(1, window.max(1));
+        let look_closer = spec.look_closer.filter(|_| hop * 2 == window);
+        Ok(Self { window, hop, spec, model, look_closer })
     }
 
     /// Confidence in one window, which must be whole: a repeated one has a rhythm that poses as a mark.
@@ -69,6 +72,9 @@ struct Track {
     pending: Vec<f32>,
     /// When the first pending sample is heard.
     at: Option<MediaTime>,
+    /// Score of the window that begins there, if it was looked at already.
+    first: Option<f64>,
+    /// Windows so far, those passed over included.
     windows: u64,
     /// Windows whose score is worth remembering.
     high: Vec<(Span, f64)>,
@@ -90,24 +96,29 @@ impl SpeechMarkRun<'_> {
         // After a gap in time the windows begin anew: no window spans what was not there.
         let expected = track.at.zip(MediaTime::from_samples(track.pending.len() as u64, AudioBlock::RATE_HZ));
         if expected.is_none_or(|(at, n)| block.time.minus(at.plus(n)).as_micros().abs() > 100_000) {
+            track.end(mark)?;
             track.pending.clear();
             track.at = Some(block.time);
         }
         track.pending.extend_from_slice(&block.samples);
-        while track.pending.len() >= mark.window {
-            track.window(mark)?;
-            track.pending.drain(..mark.hop.min(mark.window));
-            let hop = MediaTime::from_samples(mark.hop as u64, AudioBlock::RATE_HZ);
-            track.at = track.at.zip(hop).map(|(at, hop)| at.plus(hop));
+        match mark.look_closer {
+            Some(look) => track.every_other(mark, look),
+            None => {
+                while track.pending.len() >= mark.window {
+                    track.window(mark, 0)?;
+                    track.forget(mark.hop);
+                }
+                Ok(())
+            }
         }
-        Ok(())
     }
 
     /// What was found where there is speech, whose spans by stream are given. Nothing found says nothing.
-    pub fn finish(self, speech: &BTreeMap<StreamIndex, Vec<Span>>) -> Vec<Evidence> {
+    pub fn finish(self, speech: &BTreeMap<StreamIndex, Vec<Span>>) -> Result<Vec<Evidence>, ModelError> {
         let mark = self.mark;
         let mut out = Vec::new();
-        for (stream, track) in self.streams {
+        for (stream, mut track) in self.streams {
+            track.end(mark)?;
             let spoken = speech.get(&stream).map(Vec::as_slice).unwrap_or_default();
             let (mut found, mut weak) = (Vec::new(), Vec::new());
             for (span, score) in
@@ -132,7 +143,7 @@ impl SpeechMarkRun<'_> {
             let code = if operator { &MARK_OPERATOR } else { code };
             out.extend(stretches.iter().map(|s| mark.finding(stream, code, s, track.windows)));
         }
-        out
+        Ok(out)
     }
 }
 
@@ -145,10 +156,53 @@ fn speech_in(span: &Span, spoken: &[Span]) -> MediaTime {
 }
 
 impl Track {
-    fn window(&mut self, mark: &SpeechMark) -> Result<(), ModelError> {
+    /// Windows end to end; those between two only where one of the two has something of a mark, since a marked
+    /// stretch that fills the one between also fills half of both.
+    fn every_other(&mut self, mark: &SpeechMark, look: f64) -> Result<(), ModelError> {
+        if self.first.is_none() && self.pending.len() >= mark.window {
+            self.first = Some(self.window(mark, 0)?);
+        }
+        while let Some(first) = self.first
+            && self.pending.len() >= 2 * mark.window
+        {
+            let second = self.score(mark, mark.window)?;
+            if first.max(second) >= look {
+                self.window(mark, mark.hop)?;
+            } else {
+                self.windows += 1;
+            }
+            self.keep(mark, mark.window, second);
+            self.first = Some(second);
+            self.forget(mark.window);
+        }
+        Ok(())
+    }
+
+    /// The sound ends, or has a gap: what is left may hold one window more, which no other covers.
+    fn end(&mut self, mark: &SpeechMark) -> Result<(), ModelError> {
+        if self.first.take().is_some() && self.pending.len() >= mark.window + mark.hop {
+            self.window(mark, mark.hop)?;
+        }
+        Ok(())
+    }
+
+    fn forget(&mut self, samples: usize) {
+        self.pending.drain(..samples);
+        let passed = MediaTime::from_samples(samples as u64, AudioBlock::RATE_HZ);
+        self.at = self.at.zip(passed).map(|(at, passed)| at.plus(passed));
+    }
+
+    /// Scores a window that begins `from` samples on, and keeps the score if it is high.
+    fn window(&mut self, mark: &SpeechMark, from: usize) -> Result<f64, ModelError> {
+        let score = self.score(mark, from)?;
+        self.keep(mark, from, score);
+        Ok(score)
+    }
+
+    /// 0 for a window that is silent.
+    fn score(&self, mark: &SpeechMark, from: usize) -> Result<f64, ModelError> {
         let length = mark.window;
-        self.windows += 1;
-        let samples = &self.pending[..length];
+        let samples = &self.pending[from..from + length];
         // About the mean: a constant level is as silent as zero.
         let n = length.max(1) as f64;
         let (sum, squares) = samples.iter().fold((0.0, 0.0), |(sum, squares), &v| {
@@ -156,14 +210,19 @@ impl Track {
             (sum + v, squares + v * v)
         });
         let loudness = (squares / n - (sum / n).powi(2)).max(0.0).sqrt();
-        let (Some(start), true) = (self.at, loudness >= SILENT) else { return Ok(()) };
-        let end =
-            MediaTime::from_samples(length as u64, AudioBlock::RATE_HZ).map_or(start, |d| start.plus(d));
-        let score = mark.score(samples)?;
-        if score >= mark.spec.weak && self.high.len() < MAX_WINDOWS {
-            self.high.push((Span::new(start, end), score));
+        if loudness >= SILENT { mark.score(samples) } else { Ok(0.0) }
+    }
+
+    fn keep(&mut self, mark: &SpeechMark, from: usize, score: f64) {
+        self.windows += 1;
+        let time = |samples: usize| MediaTime::from_samples(samples as u64, AudioBlock::RATE_HZ);
+        if let (Some(at), Some(from), Some(length)) = (self.at, time(from), time(mark.window))
+            && score >= mark.spec.weak
+            && self.high.len() < MAX_WINDOWS
+        {
+            let start = at.plus(from);
+            self.high.push((Span::new(start, start.plus(length)), score));
         }
-        Ok(())
     }
 }
 

@@ -56,7 +56,7 @@ fn look(mark: &SpeechMark, sound: &[f32]) -> Vec<Evidence> {
     }
     // All of it is taken for speech, so that the decoder alone is tested.
     let all = Span::new(MediaTime::ZERO, MediaTime::from_millis(3_600_000));
-    run.finish(&[(StreamIndex(1), vec![all])].into())
+    run.finish(&[(StreamIndex(1), vec![all])].into()).unwrap()
 }
 
 fn code(e: &Evidence) -> &'static str {
@@ -83,7 +83,7 @@ fn marked_speech_is_found_from_end_to_end() {
     let block =
         AudioBlock { stream: StreamIndex(1), time: MediaTime::ZERO, samples: sound, native_peak: 0.5 };
     run.push(&block).unwrap();
-    assert!(run.finish(&[(StreamIndex(0), vec![])].into()).is_empty());
+    assert!(run.finish(&[(StreamIndex(0), vec![])].into()).unwrap().is_empty());
 }
 
 #[test]

@@ -62,6 +62,7 @@ fn main() {
         .detectors
         .iter()
         .chain([&plan.face_detector])
+        .chain(&plan.marks)
         .map(|m| (m.id.to_string(), m.weights(&cache).display().to_string()))
         .collect();
     let engine = Engine::load(&home, &plan, seamline_provenance::Trust::default()).unwrap();

@@ -20,10 +20,13 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Seek, SeekFrom};
 
-/// Decoded pictures in flight: at 8K a picture is 50 MB.
-const FRAMES_IN_FLIGHT: usize = 4;
-/// Seconds of sound in flight.
-const BLOCKS_IN_FLIGHT: usize = 16;
+/// Bytes of decoded pictures in flight, and the fewest and most pictures that makes. Between two pictures that are
+/// looked at lie a dozen that are not, and the decoder should not stand still meanwhile; at 8K one has 50 MB.
+const BYTES_IN_FLIGHT: u64 = 24 << 20;
+const FRAMES_IN_FLIGHT: (u64, u64) = (4, 16);
+/// Blocks of sound in flight, about a tenth of a second and 6 KB each: pictures and sound take turns at being the
+/// slower one.
+const BLOCKS_IN_FLIGHT: usize = 256;
 
 /// A detector at work on a clip: its name, its state, what it has said, and why it stopped if it did.
 type Run<'e> = (DetectorId, Box<dyn DetectorRun + 'e>, EvidenceLog, Option<DetectError>);
@@ -81,7 +84,7 @@ pub fn analyse(file: File, engine: &Engine, options: &ScanOptions, draw: bool, s
     ));
     let length = streams.iter().filter_map(|s| s.duration).max();
 
-    let (frame_tx, frame_rx) = bounded::<VideoFrame>(FRAMES_IN_FLIGHT);
+    let (frame_tx, frame_rx) = bounded::<VideoFrame>(frames_in_flight(&streams));
     let (block_tx, block_rx) = bounded::<AudioBlock>(BLOCKS_IN_FLIGHT);
     let (pictures, sound) = std::thread::scope(|scope| {
         let still = streams.iter().any(|s| s.judged && s.kind == StreamKind::Still);
@@ -149,6 +152,13 @@ pub fn analyse(file: File, engine: &Engine, options: &ScanOptions, draw: bool, s
             say(Note::Evidence(evidence));
         }
     }
+}
+
+/// Pictures that may wait, from the largest stream's size at 12 bits a pixel.
+fn frames_in_flight(streams: &[StreamInfo]) -> usize {
+    let pixels = |s: &StreamInfo| Some(u64::from(s.width?) * u64::from(s.height?));
+    let largest = streams.iter().filter(|s| s.judged).filter_map(pixels).max().unwrap_or(1).max(1);
+    (BYTES_IN_FLIGHT / (largest * 3 / 2).max(1)).clamp(FRAMES_IN_FLIGHT.0, FRAMES_IN_FLIGHT.1) as usize
 }
 
 fn decode_all(
@@ -274,7 +284,9 @@ fn listen(engine: &Engine, draw: bool, blocks: Receiver<AudioBlock>) -> Result<H
         heard.pictures.extend(picture);
     }
     let spoken = heard.speech.iter().map(|s| (s.stream, s.segments.clone())).collect();
-    heard.marks.extend(marks.into_iter().flat_map(|mark| mark.finish(&spoken)));
+    for mark in marks {
+        heard.marks.extend(mark.finish(&spoken)?);
+    }
     heard.runs = runs;
     Ok(heard)
 }

@@ -64,6 +64,9 @@ pub fn clip(record: &ClipRecord, style: &Style) -> String {
     }
     page.findings(record);
     page.gaps(record);
+    if let Some(quiet) = words::quiet(record) {
+        page.entry("no finding", DIM, &quiet, DIM);
+    }
     if let Some((all, why)) = words::silent(record) {
         page.entry("not covered", DIM, &format!("{all}: {why}"), DIM);
     }

@@ -203,15 +203,31 @@ pub(crate) fn failed(record: &ClipRecord) -> bool {
     record.evidence.iter().any(|e| matches!(e.outcome, Outcome::Failed { .. }))
 }
 
+/// Aspects that are looked at in every clip, without a detector of their own, and say something only if they find
+/// something.
+const ALWAYS_LOOKED_AT: [Aspect; 3] = [Aspect::Provenance, Aspect::Marks, Aspect::Integrity];
+
+fn without_evidence(record: &ClipRecord) -> impl Iterator<Item = Aspect> {
+    Aspect::ALL.into_iter().filter(|a| !record.evidence.iter().any(|e| e.aspect == *a))
+}
+
+/// Aspects that were looked at and have nothing to report; `None` if there are none, or if judging broke off.
+pub(crate) fn quiet(record: &ClipRecord) -> Option<String> {
+    let names: Vec<&str> =
+        without_evidence(record).filter(|a| ALWAYS_LOOKED_AT.contains(a)).map(|a| a.as_str()).collect();
+    (!failed(record) && !names.is_empty())
+        .then(|| format!("{}: looked at, nothing found; that says nothing either way", names.join(", ")))
+}
+
 /// Aspects of which nothing at all was said, and why that is; `None` if there are none.
 pub(crate) fn silent(record: &ClipRecord) -> Option<(String, &'static str)> {
-    let names: Vec<&str> = Aspect::ALL
-        .iter()
-        .filter(|a| !record.evidence.iter().any(|e| e.aspect == **a))
+    // After a failure nobody can tell which of these would have been judged.
+    let broke = failed(record);
+    let names: Vec<&str> = without_evidence(record)
+        .filter(|a| broke || !ALWAYS_LOOKED_AT.contains(a))
         .map(|a| a.as_str())
         .collect();
-    // After a failure nobody can tell which of these would have been judged.
-    let why = if failed(record) {
+    let why = if broke {
         "no answer; judging broke off, or nothing that judges these was run"
     } else {
         "nothing that judges these was run"

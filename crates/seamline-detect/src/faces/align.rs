@@ -51,8 +51,21 @@ fn similarity(from: &[(f32, f32); 4], to: &[(f32, f32); 4]) -> Option<(f32, f32,
 fn bilinear(picture: &RgbFrame, x: f32, y: f32) -> [f32; 3] {
     let (x0, y0) = (x.floor(), y.floor());
     let (fx, fy) = (x - x0, y - y0);
-    let at = |dx: i64, dy: i64| picture.pixel(x0 as i64 + dx, y0 as i64 + dy).map(f32::from);
-    let (p, q, r, s) = (at(0, 0), at(1, 0), at(0, 1), at(1, 1));
+    let (column, row) = (x0 as i64, y0 as i64);
+    let (w, h) = (i64::from(picture.width()), i64::from(picture.height()));
+    let [p, q, r, s] = if column >= 0 && row >= 0 && column + 1 < w && row + 1 < h {
+        // Inside, two neighbours are six bytes in a row.
+        let line = |row: i64| {
+            let at = ((row * w + column) * 3) as usize;
+            let six = picture.data().get(at..at + 6).and_then(|six| six.first_chunk::<6>());
+            let [a, b, c, d, e, f] = six.copied().unwrap_or_default().map(f32::from);
+            ([a, b, c], [d, e, f])
+        };
+        let ((p, q), (r, s)) = (line(row), line(row + 1));
+        [p, q, r, s]
+    } else {
+        [(0, 0), (1, 0), (0, 1), (1, 1)].map(|(dx, dy)| picture.pixel(column + dx, row + dy).map(f32::from))
+    };
     [0, 1, 2].map(|c| {
         let (top, bottom) = (p[c] + (q[c] - p[c]) * fx, r[c] + (s[c] - r[c]) * fx);
         top + (bottom - top) * fy

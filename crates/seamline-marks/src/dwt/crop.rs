@@ -6,7 +6,7 @@
 //! stride's averages are made, and where they vary more than chance lets them, all shifts are tried.
 
 use super::{DECIDE_LN_P, pearson, unperiodic};
-use super::{Grid, Halving, Hit, PAYLOADS, Payload, Place, Planes, Reading, Scheme};
+use super::{Grid, Halving, Hit, PAYLOADS, Payload, Place, Planes, Reading, Scheme, Statistic};
 use crate::stats::ln_p_correlation;
 use seamline_core::{RgbFrame, pixels};
 
@@ -39,8 +39,8 @@ pub fn search(picture: &RgbFrame) -> Option<Hit> {
             for block in 0..16 {
                 let (bx, by) = (block % 4, block / 4);
                 let place = Place::Part { x: x0 + (px + 2 * bx) as u32, y: y0 + (py + 2 * by) as u32 };
-                for scheme in Scheme::ALL {
-                    search.grid(&low.grid(bx, by, scheme), reading, scheme, place);
+                for statistic in Statistic::OF_PARTS {
+                    search.grid(&low.grid(bx, by, statistic), reading, statistic.scheme(), place);
                 }
             }
         }
@@ -48,9 +48,9 @@ pub fn search(picture: &RgbFrame) -> Option<Hit> {
     search.best
 }
 
-/// Tests that one search stands for: offsets, readings, schemes, and for each payload strides and shifts.
+/// Tests that one search stands for: offsets, readings, statistics, and for each payload strides and shifts.
 fn tests() -> u64 {
-    let variants = 64 * Reading::ALL.len() * Scheme::ALL.len();
+    let variants = 64 * Reading::ALL.len() * Statistic::OF_PARTS.len();
     PAYLOADS.iter().map(|p| (variants * p.len() * p.len()) as u64).sum()
 }
 

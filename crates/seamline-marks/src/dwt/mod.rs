@@ -7,6 +7,10 @@
 //! cos(2 pi (r - 9) / 36), which is +1 for bit 0 and -1 for bit 1, blocks of the same bit are averaged, and the
 //! averages are correlated with each public payload. Under no mark the correlation follows Student's t.
 //!
+//! Compression draws the one coefficient that dwtDct moved back towards its neighbours, and the value modulo 36 is
+//! gone, or even reads as the other bit. What is left is that a block of bit 1 was moved up by 18 more than one of
+//! bit 0, so that its largest coefficient stands out further. [`Statistic::Prominence`] reads that.
+//!
 //! Pictures are tried with red and blue in both places and with both number formats: SDXL's and FLUX's reference
 //! code marks float arrays, where OpenCV's chroma offset is 0.5 and not 128 (OpenCV, colour conversions, RGB <-> YUV).
 
@@ -56,14 +60,37 @@ pub enum Scheme {
 }
 
 impl Scheme {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Largest, Self::Singular];
-
     /// The name in the reference code.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Largest => "dwtDct",
             Self::Singular => "dwtDctSvd",
+        }
+    }
+}
+
+/// What is read of a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Statistic {
+    /// The largest coefficient modulo the step.
+    Largest,
+    /// How far the largest coefficient stands out.
+    Prominence,
+    /// The largest singular value modulo the step.
+    Singular,
+}
+
+impl Statistic {
+    /// All three.
+    pub const ALL: [Self; 3] = [Self::Largest, Self::Prominence, Self::Singular];
+    /// Those of the search for parts, which has too many tests for what is faint.
+    pub const OF_PARTS: [Self; 2] = [Self::Largest, Self::Singular];
+
+    /// The scheme that it reads.
+    pub const fn scheme(self) -> Scheme {
+        match self {
+            Self::Largest | Self::Prominence => Scheme::Largest,
+            Self::Singular => Scheme::Singular,
         }
     }
 }
@@ -120,7 +147,7 @@ impl Hit {
 /// Signals of one or many pictures of the same size, added up.
 #[derive(Clone, Debug, Default)]
 pub struct Accumulator {
-    grids: Vec<(Place, Reading, Scheme, Grid)>,
+    grids: Vec<(Place, Reading, Statistic, Grid)>,
     pictures: u32,
     size: Option<(u32, u32)>,
 }
@@ -139,11 +166,11 @@ impl Accumulator {
                 [(Place::Whole, Halving::Haar { x: 0, y: 0 }), (Place::Half, Halving::Done)]
             {
                 let low = planes.low_band(halving);
-                for scheme in Scheme::ALL {
-                    let grid = low.grid(0, 0, scheme);
+                for statistic in Statistic::ALL {
+                    let grid = low.grid(0, 0, statistic);
                     match self.grids.get_mut(next) {
                         Some((_, _, _, sum)) => sum.add(&grid),
-                        None => self.grids.push((place, reading, scheme, grid)),
+                        None => self.grids.push((place, reading, statistic, grid)),
                     }
                     next += 1;
                 }
@@ -162,7 +189,7 @@ impl Accumulator {
     pub fn best(&self) -> Option<Hit> {
         let tests = (self.grids.len() * PAYLOADS.len()) as u64;
         let mut best: Option<Hit> = None;
-        for (place, reading, scheme, grid) in &self.grids {
+        for (place, reading, statistic, grid) in &self.grids {
             for payload in PAYLOADS {
                 let averages = grid.averages(payload.len());
                 let Some(r) = correlation(&averages, payload) else { continue };
@@ -170,7 +197,7 @@ impl Accumulator {
                 if best.as_ref().is_none_or(|b| ln_p < b.ln_p) {
                     best = Some(Hit {
                         payload,
-                        scheme: *scheme,
+                        scheme: statistic.scheme(),
                         reading: *reading,
                         place: *place,
                         correlation: r,

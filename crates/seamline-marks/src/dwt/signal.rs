@@ -1,6 +1,6 @@
 //! From pixels to one soft bit a block.
 
-use super::{Reading, Scheme};
+use super::{Reading, Statistic};
 use seamline_core::RgbFrame;
 
 /// The step of the scheme's quantiser (invisible-watermark's default scale of the U channel).
@@ -95,7 +95,7 @@ impl Planes {
 
 impl LowBand {
     /// Soft bits of the blocks that begin `x`, `y` coefficients from the corner.
-    pub fn grid(&self, x: usize, y: usize, scheme: Scheme) -> Grid {
+    pub fn grid(&self, x: usize, y: usize, statistic: Statistic) -> Grid {
         let columns = self.width.saturating_sub(x) / BLOCK;
         let rows = self.height.saturating_sub(y) / BLOCK;
         let mut data = vec![0.0; columns * rows];
@@ -116,11 +116,12 @@ impl LowBand {
                         }
                     }
                 }
-                let values = match scheme {
-                    Scheme::Largest => largest(&blocks),
-                    Scheme::Singular => largest_singular(&blocks),
+                let bits = match statistic {
+                    Statistic::Largest => largest(&blocks).map(soft_bit),
+                    Statistic::Prominence => prominence(&blocks),
+                    Statistic::Singular => largest_singular(&blocks).map(soft_bit),
                 };
-                out.iter_mut().zip(values).for_each(|(out, v)| *out = soft_bit(v));
+                out.copy_from_slice(&bits[..out.len()]);
             }
         }
         Grid { columns, rows, data }
@@ -150,6 +151,20 @@ fn largest(blocks: &[Lanes; 16]) -> Lanes {
         }
     }
     best
+}
+
+/// More than this (half of what two bits differ by) a coefficient stands out only at edges of the picture.
+const MOST_PROMINENT: f32 = 9.0;
+
+/// How far the largest by size of all coefficients but the first stands above their mean, from 0 (not at all, as
+/// after bit 0) to -1 (as after bit 1).
+fn prominence(blocks: &[Lanes; 16]) -> Lanes {
+    let top = largest(blocks);
+    let mut mean = [0.0f32; LANES];
+    for values in &blocks[1..] {
+        mean.iter_mut().zip(values).for_each(|(m, v)| *m += v.abs() / 15.0);
+    }
+    std::array::from_fn(|i| -((top[i] - mean[i]).min(MOST_PROMINENT) / MOST_PROMINENT))
 }
 
 /// Places of a symmetric 4 x 4 matrix that is kept as ten numbers.

@@ -189,6 +189,9 @@ pub(super) fn not_judged(record: &ClipRecord) -> Markup {
                         dd { @for w in why { p { (safe(&words::shorten(w, super::VALUE))) } } }
                     }
                 }
+                @if let Some(quiet) = words::quiet(record) {
+                    div { dt { "no finding" } dd { (quiet) } }
+                }
                 @if let Some((names, why)) = &silent {
                     div { dt { "not covered" } dd { (names) ": " (why) } }
                 }
