@@ -4,7 +4,7 @@ CARGO ?= cargo
 OUT ?= out
 # One way to build for release: another selection of targets has other features, and builds half of it again.
 RELEASE = $(CARGO) build --release --workspace --bins --examples --quiet
-.PHONY: demo scan test check advisories bench bench-detectors setup install clean
+.PHONY: demo scan test check advisories bench bench-detectors wheel setup install clean
 
 setup:
 	@scripts/setup.sh
@@ -44,6 +44,11 @@ bench: setup
 bench-detectors: setup
 	$(RELEASE)
 	@benches/detectors.sh
+
+# The Python package, for CPython 3.11 and later: target/wheels.
+wheel: setup
+	@.cache/venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r crates/seamline-py/requirements.txt
+	.cache/venv/bin/maturin build --release --quiet --manifest-path crates/seamline-py/Cargo.toml --out target/wheels
 
 # A copy that needs no source tree: PREFIX=/usr/local by default.
 PREFIX ?= /usr/local

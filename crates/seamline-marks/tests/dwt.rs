@@ -1,9 +1,12 @@
 //! Marks embedded by the testkit's own encoder are found in every form, and unmarked pictures show none.
+#![allow(clippy::unwrap_used)] // helpers outside of #[test] functions
 
 use seamline_core::pixels::{self, Kernel};
 use seamline_core::{Direction, RgbFrame, Strength};
 use seamline_marks::dwt::{Accumulator, PAYLOADS, Place, Scheme, crop};
 use seamline_testkit::watermark::{Embedding, embed, scene};
+use std::io::Write;
+use std::process::{Command, Stdio};
 
 fn marked(picture: &RgbFrame, payload: usize, how: Embedding) -> RgbFrame {
     embed(picture, &PAYLOADS[payload].bits().collect::<Vec<_>>(), how)
@@ -100,6 +103,46 @@ fn pictures_of_a_video_add_up() {
     );
     assert_eq!(all.pictures(), 14);
     assert!(!all.push(&scene(64, 64, 1)), "another size is no part of the sum");
+}
+
+/// Through FFmpeg's JPEG encoder at a quality of about 90, chroma at half size, and back.
+fn recompressed(picture: &RgbFrame) -> RgbFrame {
+    let size = format!("{}x{}", picture.width(), picture.height());
+    let pipe = |arguments: &[&str], input: &[u8]| {
+        let mut child = Command::new("ffmpeg")
+            .args(["-nostdin", "-loglevel", "error"])
+            .args(arguments)
+            .arg("-")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(move || stdin.write_all(input).unwrap());
+            child.wait_with_output().unwrap().stdout
+        })
+    };
+    let raw = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", &size, "-i", "-"];
+    let jpeg =
+        pipe(&[&raw[..], &["-pix_fmt", "yuvj420p", "-q:v", "3", "-f", "mjpeg"]].concat(), picture.data());
+    let back = pipe(&["-f", "mjpeg", "-i", "-", "-f", "rawvideo", "-pix_fmt", "rgb24"], &jpeg);
+    RgbFrame::new(picture.width(), picture.height(), back).unwrap()
+}
+
+#[test]
+fn a_mark_that_a_jpeg_blurred_still_stands_out() {
+    let how = Embedding { float: true, swapped: false, singular: false };
+    let sdxl = PAYLOADS.iter().position(|p| p.len() == 48).unwrap();
+    for seed in 0..4 {
+        let plain = scene(1024, 896, seed);
+        let hit = look(&recompressed(&marked(&plain, sdxl, how))).decide();
+        assert_eq!(hit.map(|h| h.payload.name), Some(PAYLOADS[sdxl].name), "{seed}");
+        // Formulas and the codec's grid repeat every eight blocks: what is left without that is chance.
+        let best = look(&recompressed(&plain)).best();
+        assert!(best.as_ref().is_none_or(|h| h.ln_p_unperiodic > (4e-8f64).ln()), "{seed}: {best:?}");
+        assert!(best.is_none_or(|h| !h.is_decisive()), "{seed}");
+    }
 }
 
 #[test]
