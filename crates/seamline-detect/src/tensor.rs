@@ -1,21 +1,10 @@
-//! Pictures and sound to input tensors, output tensors to scores: the manifest's word made arithmetic.
+//! Crops and windows to input tensors, output tensors to scores: the manifest's word made arithmetic.
 
 use crate::DetectError;
-use seamline_core::pixels::{self, Kernel};
+use seamline_core::pixels;
 use seamline_core::{PixelBox, RgbFrame};
-use seamline_infer::{
-    Colour, ImagePreprocess, Layout, Normalise, OutputSpec, OutputTensor, Pad, ResizeFilter, Select,
-    WaveformPreprocess,
-};
-
-/// The manifest's filter as a resize kernel.
-pub fn kernel(filter: ResizeFilter) -> Kernel {
-    match filter {
-        ResizeFilter::Area => Kernel::Box,
-        ResizeFilter::Bilinear => Kernel::Triangle,
-        ResizeFilter::Bicubic => Kernel::CatmullRom,
-    }
-}
+use seamline_infer::{ImagePreprocess, Normalise, OutputSpec, OutputTensor, Pad, Select, WaveformPreprocess};
+pub use seamline_infer::{image_shape, kernel, push_image};
 
 /// Square around a face: side `margin x` longer side of the box, rounded; centred; edge pixels repeat.
 /// The same arithmetic as the training recipe's `crop_square`.
@@ -24,35 +13,6 @@ pub fn face_crop(picture: &RgbFrame, face: &PixelBox, margin: f32) -> RgbFrame {
     let corner =
         |low: f32, size: f32| (f64::from(low) + f64::from(size) / 2.0 - side / 2.0 + 0.5).floor() as i64;
     pixels::crop(picture, corner(face.x, face.w), corner(face.y, face.h), side as u32, side as u32)
-}
-
-/// Appends one picture's values, in the manifest's layout, colour order, range, mean and standard deviation.
-/// The picture must have the manifest's size (or the canvas size of a face detector).
-pub fn push_image(frame: &RgbFrame, spec: &ImagePreprocess, out: &mut Vec<f32>) {
-    let scale = (spec.range[1] - spec.range[0]) / 255.0;
-    let source = |c: usize| match spec.colour {
-        Colour::Rgb => c,
-        Colour::Bgr => 2 - c,
-    };
-    let value = |level: u8, c: usize| (f32::from(level) * scale + spec.range[0] - spec.mean[c]) / spec.std[c];
-    match spec.layout {
-        Layout::Nchw => {
-            for c in 0..3 {
-                out.extend(frame.data().chunks_exact(3).map(|p| value(p[source(c)], c)));
-            }
-        }
-        Layout::Nhwc => {
-            out.extend(frame.data().chunks_exact(3).flat_map(|p| [0, 1, 2].map(|c| value(p[source(c)], c))));
-        }
-    }
-}
-
-/// The tensor's shape for `n` pictures of `width x height`.
-pub fn image_shape(n: usize, width: u32, height: u32, layout: Layout) -> [usize; 4] {
-    match layout {
-        Layout::Nchw => [n, 3, height as usize, width as usize],
-        Layout::Nhwc => [n, height as usize, width as usize, 3],
-    }
 }
 
 /// A face crop resized to the model's size.
@@ -115,6 +75,7 @@ pub fn select(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use seamline_infer::{Colour, Layout, ResizeFilter};
 
     fn spec(layout: Layout, colour: Colour) -> ImagePreprocess {
         ImagePreprocess {

@@ -6,20 +6,26 @@
 
 mod calibration;
 mod error;
+mod golden;
 mod home;
 mod manifest;
+mod mark;
 mod pool;
 mod runtime;
+mod tensor;
 
 pub use calibration::CalibrationData;
 pub use error::ModelError;
+pub use golden::{GoldenSpec, golden_input};
 pub use home::Home;
 pub use manifest::{
-    Aggregate, Colour, Delivery, ImagePreprocess, InputSpec, Layout, Manifest, MarkSpec, Normalise,
-    OutputSpec, Pad, Preprocess, ResizeFilter, Role, ScoreSpec, Select, WaveformPreprocess,
+    Aggregate, Colour, Delivery, ImagePreprocess, InputSpec, Layout, Manifest, Normalise, OutputSpec, Pad,
+    Preprocess, ResizeFilter, Role, ScoreSpec, Select, WaveformPreprocess,
 };
+pub use mark::{MarkSpec, PayloadSpec, TRUSTMARK_BITS};
 pub use pool::{Model, OutputTensor, RUN_TARGET};
 pub use runtime::{RUNTIME_SHA256, RUNTIME_VERSION, Runtime};
+pub use tensor::{image_shape, kernel, push_image};
 
 /// Reads a whole file of at most `limit` bytes.
 pub(crate) fn read_limited(path: &std::path::Path, limit: u64) -> Result<Vec<u8>, ModelError> {

@@ -1,6 +1,8 @@
 //! `manifest.toml`: the one place for a model's tensor names, preprocessing, polarity and licence.
 //! The format is described in `models/README.md`.
 
+use crate::golden::GoldenSpec;
+use crate::mark::MarkSpec;
 use crate::{ModelError, read_limited};
 use seamline_core::{Aspect, AttackFamily, DetectorId, ScoreSemantics, Sha256Hash};
 use serde::Deserialize;
@@ -230,20 +232,6 @@ pub struct ScoreSpec {
     pub aggregate: Aggregate,
 }
 
-/// What a watermark decoder's output means.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MarkSpec {
-    /// The scheme's name, as reports give it.
-    pub scheme: String,
-    /// Confidence from which the mark is found.
-    pub found: f64,
-    /// Confidence from which it is worth a hint; at most `found`.
-    pub weak: f64,
-    /// Where windows overlap by half: every other one is passed over unless one beside it reaches this.
-    pub look_closer: Option<f64>,
-}
-
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct FileSpec {
@@ -291,6 +279,8 @@ pub struct Manifest {
     calibration: Option<CalibrationSpec>,
     /// Watermark decoders: what the output means.
     pub mark: Option<MarkSpec>,
+    /// What comes out for one fixed input; checked when the model is added or verified.
+    pub golden: Option<GoldenSpec>,
     /// Face detectors: everything that their decoder needs, read by `seamline-detect`.
     pub decode: Option<toml::Table>,
     #[serde(skip)]
@@ -370,22 +360,24 @@ impl Manifest {
                 }
             }
         }
+        if let Some(golden) = &self.golden {
+            golden.check()?;
+        }
         match self.role {
             Role::Mark => {
                 let spec = self.mark.as_ref().ok_or("a watermark decoder needs [mark]")?;
-                if !(spec.found.is_finite() && spec.weak <= spec.found) {
-                    return Err("mark.found must be a number and mark.weak at most as large".into());
-                }
-                if !matches!(
-                    self.preprocess,
-                    Preprocess::Waveform(WaveformPreprocess { samples: Some(_), .. })
-                ) {
-                    return Err("a watermark decoder needs [preprocess.waveform] with samples; decoders of \
-                                pictures are not loaded yet"
-                        .into());
-                }
-                if self.output.is_none() || self.aspect != Some(Aspect::Marks) {
+                let (Some(output), Some(Aspect::Marks)) = (&self.output, self.aspect) else {
                     return Err("a watermark decoder needs [output] and aspect = \"marks\"".into());
+                };
+                spec.check(output.shape.get(1).and_then(|&n| usize::try_from(n).ok()))?;
+                if let Preprocess::Waveform(wave) = &self.preprocess
+                    && (wave.samples.is_none() || spec.payload.is_some())
+                {
+                    return Err(
+                        "a watermark decoder for sound needs [preprocess.waveform] with samples, and \
+                                its output is a confidence"
+                            .into(),
+                    );
                 }
             }
             Role::Detector => {
@@ -413,6 +405,28 @@ impl Manifest {
             }
         }
         Ok(())
+    }
+
+    /// The input's shape for one item. Free are the batch, and where the model takes any size the last dimensions,
+    /// which are then those of the preprocessing (of a waveform of any length, one second).
+    pub fn input_shape_of_one(&self) -> Vec<usize> {
+        let dimensions = self.input.shape.len();
+        let free = |at: usize| match (&self.preprocess, dimensions - at) {
+            _ if at == 0 => 1,
+            (Preprocess::Waveform(wave), 1) => wave.samples.unwrap_or(16_000),
+            (Preprocess::Image(image), 1) if image.layout == Layout::Nchw => image.width as usize,
+            (Preprocess::Image(image), 2) => {
+                if image.layout == Layout::Nchw {
+                    image.height as usize
+                } else {
+                    image.width as usize
+                }
+            }
+            (Preprocess::Image(image), 3) if image.layout == Layout::Nhwc => image.height as usize,
+            _ => 1,
+        };
+        let size = |(at, &d): (usize, &i64)| usize::try_from(d).unwrap_or_else(|_| free(at));
+        self.input.shape.iter().enumerate().map(size).collect()
     }
 
     /// The folder it was read from.

@@ -22,7 +22,7 @@ pub const KNOWN: &[KnownScheme] = &[
     KnownScheme {
         scheme: "rivagan",
         media: "pictures",
-        how: "no decoder for pictures is loaded yet; needs the operator's key",
+        how: "the decoder stands in PyPI's invisible-watermark; role \"mark\", payload of kind \"key\" with your key",
     },
     KnownScheme {
         scheme: "silentcipher",
@@ -34,8 +34,16 @@ pub const KNOWN: &[KnownScheme] = &[
         media: "all",
         how: "closed: no local decoder exists; a signed C2PA action may name it",
     },
-    KnownScheme { scheme: "trustmark", media: "pictures", how: "no decoder for pictures is loaded yet" },
-    KnownScheme { scheme: "videoseal", media: "pictures", how: "no decoder for pictures is loaded yet" },
+    KnownScheme {
+        scheme: "trustmark",
+        media: "pictures",
+        how: "export a public decoder to ONNX; role \"mark\", payload of kind \"trustmark\"",
+    },
+    KnownScheme {
+        scheme: "videoseal",
+        media: "pictures",
+        how: "export the public detector (or PixelSeal's) to ONNX; role \"mark\", output 0 is the confidence",
+    },
     KnownScheme {
         scheme: "wavmark",
         media: "sound",

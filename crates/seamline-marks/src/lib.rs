@@ -3,13 +3,16 @@
 //! Each decoder reports payload, scheme, false-alarm bound, place and known weaknesses as a coded finding. Pixels:
 //! [`dwt`] (invisible-watermark's dwtDct and dwtDctSvd), [`stealth`] (parameters in the lowest bits), [`sparkle`]
 //! (the visible corner mark of Gemini and Veo). [`pictures`] feeds them from decoded frames. Sound: [`speech`]
-//! (Perth, in sliding windows).
+//! (Perth, in sliding windows). [`model`] reads marks in pictures with a model that an operator brought, among them
+//! TrustMark, whose checks are in [`trustmark`].
 //! May not: decode media, open a file, or treat the absence of a mark as evidence.
 
 pub mod dwt;
 pub mod known;
+pub mod model;
 pub mod pictures;
 pub mod sparkle;
 pub mod speech;
 pub mod stats;
 pub mod stealth;
+pub mod trustmark;

@@ -1,6 +1,7 @@
 //! Marks in pictures: what is looked at, and what is said of it.
 
 use crate::dwt::{self, Accumulator, Hit, Place};
+use crate::model::{PictureMark, PictureMarkRun};
 use crate::sparkle::{self, Sparkle, SparkleSearch};
 use crate::stats::show_p;
 use crate::stealth::{self, Stealth};
@@ -28,8 +29,9 @@ pub struct Options {
 
 /// Looks for marks in the pictures of one clip.
 #[derive(Debug)]
-pub struct PictureMarks {
+pub struct PictureMarks<'m> {
     options: Options,
+    models: Vec<PictureMarkRun<'m>>,
     waves: Accumulator,
     part: Option<Hit>,
     stealth: Option<Stealth>,
@@ -41,11 +43,12 @@ pub struct PictureMarks {
     still: bool,
 }
 
-impl PictureMarks {
-    /// For one clip. A still picture is looked at more closely than one of a video.
-    pub fn new(options: Options, still: bool) -> Self {
+impl<'m> PictureMarks<'m> {
+    /// For one clip, with the operator's models. A still picture is looked at more closely than one of a video.
+    pub fn new(options: Options, still: bool, models: &'m [PictureMark]) -> Self {
         Self {
             options,
+            models: models.iter().map(PictureMark::start).collect(),
             waves: Accumulator::default(),
             part: None,
             stealth: None,
@@ -70,6 +73,7 @@ impl PictureMarks {
         self.span = Some(self.span.map_or(now, |s| s.union(&now)));
         let picture = frame.pixels.rgb(frame.width, frame.height)?;
         self.waves.push(&picture);
+        self.models.iter_mut().for_each(|m| m.push(&picture, frame.stream, frame.time));
         if let Some(star) = self.sparkle.best(&picture) {
             self.stars.push((frame.time, star));
         }
@@ -88,8 +92,9 @@ impl PictureMarks {
     }
 
     /// What was found. Nothing found says nothing.
-    pub fn finish(self) -> Vec<Evidence> {
-        let mut out = Vec::new();
+    pub fn finish(mut self) -> Vec<Evidence> {
+        let models = std::mem::take(&mut self.models);
+        let mut out: Vec<Evidence> = models.into_iter().filter_map(PictureMarkRun::finish).collect();
         if let Some(hit) = self.waves.decide().or_else(|| self.part.clone()) {
             out.push(self.finding(&MARK_INVISIBLE, wave_detail(&hit, self.waves.pictures()), true));
         }

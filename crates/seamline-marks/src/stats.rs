@@ -21,6 +21,15 @@ fn ln_gamma(x: f64) -> f64 {
     0.5 * (2.0 * PI).ln() + (x + 0.5) * t.ln() - t + sum.ln()
 }
 
+/// ln of how many ways there are to choose at most `most` of `n`.
+pub fn ln_choose_up_to(n: usize, most: usize) -> f64 {
+    let factorial = |k: usize| ln_gamma(k as f64 + 1.0);
+    let choose = |k: usize| factorial(n) - factorial(k) - factorial(n - k);
+    let terms: Vec<f64> = (0..=most.min(n)).map(choose).collect();
+    let largest = terms.iter().copied().fold(0.0, f64::max);
+    largest + terms.iter().map(|t| (t - largest).exp()).sum::<f64>().ln()
+}
+
 /// ln P(correlation >= `r`) of `n` independent pairs under no association: Student's t with n - 2 degrees of
 /// freedom, upper tail. Half the regularised incomplete beta function I(1 - r^2; (n - 2) / 2, 1/2).
 pub fn ln_p_correlation(r: f64, n: usize) -> f64 {
@@ -58,6 +67,14 @@ mod tests {
     use super::*;
 
     /// Values of scipy.stats.t.logsf(r * sqrt((n - 2) / (1 - r^2)), n - 2), scipy 1.17.1.
+    #[test]
+    fn choices_are_counted() {
+        // 1 + 32 of 32; all subsets of 10.
+        assert!((ln_choose_up_to(32, 1) - 33f64.ln()).abs() < 1e-12);
+        assert!((ln_choose_up_to(10, 10) - 1024f64.ln()).abs() < 1e-12);
+        assert_eq!(ln_choose_up_to(96, 0), 0.0);
+    }
+
     #[test]
     fn tails_are_those_of_student() {
         for (r, n, want) in [

@@ -238,7 +238,11 @@ fn watch<'e>(
     still: bool,
     frames: Receiver<VideoFrame>,
 ) -> Result<Watched<'e>, DetectError> {
-    let mut marks = PictureMarks::new(MarkOptions { parts: options.profile == Profile::Thorough }, still);
+    let mut marks = PictureMarks::new(
+        MarkOptions { parts: options.profile == Profile::Thorough },
+        still,
+        &engine.picture_marks,
+    );
     let mut runs = start(engine, SampleKind::Face);
     let mut sampler = PictureSampler::new(&engine.faces, options.profile.frames(), options.limits.max_tracks);
     for frame in frames {

@@ -9,8 +9,9 @@ use seamline_detect::faces::FaceDetector;
 use seamline_detect::voice_window::{self, OperatingPoints, VoiceWindowDetector};
 use seamline_fuse::{FusionData, FusionError, LogisticCalibrator};
 use seamline_infer::{
-    CalibrationData, Delivery, Home, Manifest, Model, ModelError, RUNTIME_VERSION, Role, Runtime,
+    CalibrationData, Delivery, Home, Manifest, Model, ModelError, Preprocess, RUNTIME_VERSION, Role, Runtime,
 };
+use seamline_marks::model::PictureMark;
 use seamline_marks::speech::SpeechMark;
 use seamline_provenance::Trust;
 use sha2::{Digest, Sha256};
@@ -155,6 +156,8 @@ pub struct Engine {
     pub faces: FaceDetector,
     /// Detectors, sorted by id.
     pub detectors: Vec<Box<dyn Detector>>,
+    /// Decoders of watermarks in pictures, sorted by id.
+    pub picture_marks: Vec<PictureMark>,
     /// Decoders of watermarks in sound, sorted by id.
     pub speech_marks: Vec<SpeechMark>,
     /// Whose signatures are trusted.
@@ -194,9 +197,14 @@ impl Engine {
                 .into());
             }
         }
-        let speech_marks =
-            plan.marks.iter().map(|_| Ok(SpeechMark::new(next()?)?)).collect::<Result<_, EngineError>>()?;
-        Ok(Self { faces, detectors, speech_marks, trust })
+        let (mut picture_marks, mut speech_marks) = (Vec::new(), Vec::new());
+        for manifest in &plan.marks {
+            match manifest.preprocess {
+                Preprocess::Image(_) => picture_marks.push(PictureMark::new(next()?)?),
+                Preprocess::Waveform(_) => speech_marks.push(SpeechMark::new(next()?)?),
+            }
+        }
+        Ok(Self { faces, detectors, picture_marks, speech_marks, trust })
     }
 }
 

@@ -194,3 +194,77 @@ fn a_manifest_that_disagrees_with_the_file_is_refused_with_both_sides() {
     assert!(text.contains("higher_is_better"), "{text}");
     assert!(!dir.path().join("models/meso4-df").exists());
 }
+
+/// A watermark decoder made by recipe (`scripts/fixtures/block_bits.py`), and a picture that carries a packet.
+fn block_bits() -> PathBuf {
+    seamline_testkit::clips::cached("block-bits.onnx", "block_bits v1", |out| {
+        let script = root().join("scripts/fixtures/block_bits.py");
+        let status = std::process::Command::new(root().join(".cache/venv/bin/python"))
+            .arg(script)
+            .arg(out)
+            .status()?;
+        assert!(status.success(), "block_bits.py failed");
+        Ok(())
+    })
+    .unwrap()
+}
+
+#[test]
+fn an_operators_watermark_decoder_is_added_checked_and_reads_a_picture() {
+    let onnx = block_bits();
+    let dir = tempfile::tempdir().unwrap();
+    let user = dir.path().join("models");
+    let sha256 = Sha256Hash::of(&std::fs::read(&onnx).unwrap());
+    // Block 0 of the golden input, averaged by hand over its 25 x 25 pixels and three channels.
+    let golden: f64 = (0..3)
+        .flat_map(|c| (0..25).flat_map(move |y| (0..25).map(move |x| (c * 250 + y) * 250 + x)))
+        .map(|i: u32| f64::from(i.wrapping_mul(2_654_435_761)) / 4_294_967_296.0 / 1875.0)
+        .sum();
+    let add = |golden: f64| {
+        let path = dir.path().join("manifest.toml");
+        let text = format!(
+            "schema = 1\nid = \"blocks\"\nversion = \"1\"\nrole = \"mark\"\naspect = \"marks\"\ntitle = \"Blocks\"\n\
+             licence = \"Apache-2.0\"\ndelivery = \"operator\"\n[file]\npath = \"blocks.onnx\"\nsha256 = \"{sha256}\"\n\
+             [input]\nname = \"picture\"\nshape = [1, 3, 250, 250]\n[preprocess.image]\nwidth = 250\nheight = 250\n\
+             layout = \"nchw\"\ncolour = \"rgb\"\nrange = [-1.0, 1.0]\nfilter = \"area\"\n[output]\nname = \"bits\"\n\
+             shape = [1, 100]\nselect = {{ kind = \"scalar\" }}\n[mark]\nscheme = \"trustmark\"\nfound = 9.0\nweak = 9.0\n\
+             payload = {{ kind = \"trustmark\" }}\n[golden]\noutput = [{golden}]\ntolerance = 0.0001\n"
+        );
+        std::fs::write(&path, text).unwrap();
+        let mut command = seamline();
+        command.args(["models", "add"]).arg(&onnx).arg("--manifest").arg(&path);
+        let out = command.env("SEAMLINE_USER_MODELS", &user).output().unwrap();
+        (out.status.code(), String::from_utf8_lossy(&out.stderr).into_owned())
+    };
+    let (code, said) = add(golden + 0.01);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("golden"), "{said}");
+    assert!(!user.join("blocks").exists());
+    let (code, said) = add(golden);
+    assert_eq!(code, Some(0), "{said}");
+
+    // A packet of the reference with 40 bits of payload, as bright and dark blocks.
+    let vectors: serde_json::Value = serde_json::from_str(
+        &std::fs::read_to_string(root().join("crates/seamline-marks/tests/vectors/trustmark.json")).unwrap(),
+    )
+    .unwrap();
+    let first = &vectors["packets"][0];
+    let packet = first["packet"].as_str().unwrap().as_bytes();
+    let raw: Vec<u8> = (0..400usize)
+        .flat_map(|y| (0..500usize).map(move |x| (y, x)))
+        .flat_map(|(y, x)| [if packet[y / 40 * 10 + x / 50] == b'1' { 170 } else { 85 }; 3])
+        .collect();
+    let picture = dir.path().join("marked.png");
+    let frame = seamline_core::RgbFrame::new(500, 400, raw).unwrap();
+    std::fs::write(&picture, seamline_media::encode_png(&frame).unwrap().bytes).unwrap();
+    let out = dir.path().join("out.jsonl");
+    let mut scan = seamline();
+    scan.arg("scan").arg(&picture).args(["--quiet", "--out"]).arg(&out).env("SEAMLINE_USER_MODELS", &user);
+    scan.output().unwrap();
+    let text = std::fs::read_to_string(&out).unwrap();
+    let line =
+        text.lines().find(|l| l.contains("marks.operator_payload")).unwrap_or_else(|| panic!("{text}"));
+    assert!(line.contains(&format!("0*{}, 0 bits corrected", first["payload"].as_str().unwrap())), "{line}");
+    let verify = seamline().args(["models", "verify"]).env("SEAMLINE_USER_MODELS", &user).output().unwrap();
+    assert_eq!(verify.status.code(), Some(0), "{}", String::from_utf8_lossy(&verify.stdout));
+}

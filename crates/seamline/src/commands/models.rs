@@ -99,9 +99,11 @@ fn verify(home: &Home) -> Result<ExitCode> {
             output::say(&format!("FAIL {e}"))?;
         }
     }
+    // Loaded only where a manifest states what comes out.
+    let mut runtime = None;
     for manifest in all(home) {
         let line = match manifest {
-            Ok(m) => match state(home, &m) {
+            Ok(m) => match state(home, &m).and_then(|()| golden(home, &m, &mut runtime)) {
                 Ok(()) => format!("ok   {} {}", m.id, m.sha256()),
                 Err(e) => {
                     bad += 1;
@@ -116,6 +118,23 @@ fn verify(home: &Home) -> Result<ExitCode> {
         output::say(&line)?;
     }
     Ok(ExitCode::from(if bad > 0 { 2 } else { 0 }))
+}
+
+/// Runs the model on the input whose output its manifest states, if it states one.
+fn golden(
+    home: &Home,
+    manifest: &Manifest,
+    runtime: &mut Option<Runtime>,
+) -> std::result::Result<(), String> {
+    if manifest.golden.is_none() {
+        return Ok(());
+    }
+    let loaded = match runtime {
+        Some(loaded) => loaded,
+        None => runtime.insert(Runtime::load(home).map_err(|e| e.to_string())?),
+    };
+    let model = Model::load(loaded, manifest.clone(), &home.cache, 1).map_err(|e| e.to_string())?;
+    model.check_golden().map_err(|e| e.to_string())
 }
 
 /// Checks everything that a scan would check, then copies. A model that would not run is never installed.
@@ -166,7 +185,7 @@ fn stage(
     if let Some(path) = named.calibration() {
         CalibrationData::read(&path, named.sha256())?;
     }
-    // Hash and signature, by the same code that a scan uses.
-    Model::load(&Runtime::load(home)?, named, &home.cache, 1)?;
+    // Hash and signature, by the same code that a scan uses, and the output that the manifest promises.
+    Model::load(&Runtime::load(home)?, named, &home.cache, 1)?.check_golden()?;
     Ok(())
 }
