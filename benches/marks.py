@@ -101,7 +101,7 @@ def video(picture: np.ndarray, bits: list[int], floats: bool, scheme: str, crf: 
     """Fourteen frames of 1,024 x 576 that drift over the picture, each marked by itself; False if it is too small."""
     width, height, step = 1024, 576, 4
     scale = max((width + step * FRAMES) / picture.shape[1], height / picture.shape[0])
-    if scale > 1.5:
+    if scale > 2:
         return False
     size = (max(round(picture.shape[1] * scale), width + step * FRAMES), max(round(picture.shape[0] * scale), height))
     large = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
@@ -109,7 +109,7 @@ def video(picture: np.ndarray, bits: list[int], floats: bool, scheme: str, crf: 
         for n in range(FRAMES):
             frame = np.ascontiguousarray(large[:height, n * step:n * step + width])
             cv2.imwrite(f"{folder}/{n:02}.png", mark(frame, bits, floats, scheme))
-        # One picture in ten is sampled by default otherwise: at 2 a second each of them is.
+        # At 2 pictures a second a scan looks at each of them.
         subprocess.run(["ffmpeg", "-v", "error", "-y", "-framerate", "2", "-i", f"{folder}/%02d.png", "-c:v", "libx264",
                         "-crf", str(crf), "-pix_fmt", "yuv420p", str(out)], check=True)
     return True

@@ -123,6 +123,7 @@ codes! {
     FORENSIC_ENCODER = "forensics.encoder_settings", Context, Neutral, "The video encoder and the settings that it wrote into the stream.";
     FORENSIC_EDIT_LIST = "forensics.edit_list", Hint, Neutral, "The timeline was edited: a track's edit list has pauses or several pieces.";
     FORENSIC_DURATION = "forensics.duration_mismatch", Hint, Neutral, "Tracks differ in length by more than a codec's delay explains.";
+    FORENSIC_JUMP = "forensics.timestamp_jump", Context, Neutral, "A stream's timestamps jump where nothing is damaged: a cut without re-encoding, a join, or lost packets.";
     FORENSIC_DATE = "forensics.date_mismatch", Hint, Neutral, "Dates inside the file contradict each other.";
     FORENSIC_THUMBNAIL = "forensics.thumbnail_mismatch", Hint, Neutral, "The embedded thumbnail has another shape than the picture.";
     FORENSIC_CAMERA = "forensics.camera_rewritten", Context, Neutral, "A camera is named, and so is software that is not a camera's.";

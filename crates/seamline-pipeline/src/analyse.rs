@@ -5,6 +5,7 @@
 
 use crate::engine::Engine;
 use crate::options::{Profile, ScanOptions, gap_code};
+use crate::timeline::Timeline;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use seamline_core::{
     Aspect, AudioBlock, DetectorId, Evidence, EvidenceLog, Gap, MediaError, MediaTime, MediaUnit, Outcome,
@@ -82,15 +83,13 @@ pub fn analyse(file: File, engine: &Engine, options: &ScanOptions, draw: bool, s
         streams.clone(),
         format!("{}; {}", reader.policy(), options.profile.frames().describe()),
     ));
-    let length = streams.iter().filter_map(|s| s.duration).max();
-
     let (frame_tx, frame_rx) = bounded::<VideoFrame>(frames_in_flight(&streams));
     let (block_tx, block_rx) = bounded::<AudioBlock>(BLOCKS_IN_FLIGHT);
     let (pictures, sound) = std::thread::scope(|scope| {
         let still = streams.iter().any(|s| s.judged && s.kind == StreamKind::Still);
         let pictures = scope.spawn(move || watch(engine, options, still, frame_rx));
         let sound = scope.spawn(|| listen(engine, draw, block_rx));
-        decode_all(reader.as_mut(), length, frame_tx, block_tx, say);
+        decode_all(reader.as_mut(), &streams, frame_tx, block_tx, say);
         (pictures.join(), sound.join())
     });
     say(Note::Progress(Stage::Infer, 1.0));
@@ -163,11 +162,13 @@ fn frames_in_flight(streams: &[StreamInfo]) -> usize {
 
 fn decode_all(
     reader: &mut dyn seamline_core::MediaReader,
-    length: Option<MediaTime>,
+    streams: &[StreamInfo],
     frames: Sender<VideoFrame>,
     blocks: Sender<AudioBlock>,
     say: &mut dyn FnMut(Note),
 ) {
+    let length = streams.iter().filter_map(|s| s.duration).max();
+    let mut timeline = Timeline::default();
     let mut told = -1i64;
     let mut progress = |time: MediaTime, say: &mut dyn FnMut(Note)| {
         let fraction = length
@@ -185,13 +186,16 @@ fn decode_all(
             // A receiver that is gone has failed and says so itself; the other one still wants its units.
             Ok(Some(MediaUnit::Frame(frame))) => {
                 progress(frame.time, say);
+                timeline.picture(frame.stream, frame.time);
                 let _ = frames.send(frame);
             }
             Ok(Some(MediaUnit::Audio(block))) => {
                 progress(block.time, say);
+                timeline.sound(&block);
                 let _ = blocks.send(block);
             }
             Ok(Some(MediaUnit::Gap(gap))) => {
+                timeline.gap(gap.stream);
                 let detail =
                     vec![("cause".to_owned(), gap.cause.clone()), ("span".to_owned(), gap.span.to_string())];
                 let outcome = Outcome::Finding { code: *gap_code(&gap.cause), detail };
@@ -202,10 +206,14 @@ fn decode_all(
                 say(Note::Evidence(statement("media", Aspect::Integrity, subject, outcome)));
                 say(Note::Gap(gap));
             }
-            Ok(None) => return,
-            Err(e) => return say(Note::Evidence(failure("media", Stage::Decode, e.to_string()))),
+            Ok(None) => break,
+            Err(e) => {
+                say(Note::Evidence(failure("media", Stage::Decode, e.to_string())));
+                break;
+            }
         }
     }
+    timeline.finish(streams).into_iter().for_each(|evidence| say(Note::Evidence(evidence)));
 }
 
 type Runs<'e> = Vec<Run<'e>>;

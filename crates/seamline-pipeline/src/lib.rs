@@ -11,6 +11,7 @@ pub mod jail;
 pub mod options;
 pub mod scan;
 pub mod supervise;
+mod timeline;
 pub mod trust;
 pub mod walk;
 mod wire;

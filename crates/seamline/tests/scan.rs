@@ -37,6 +37,23 @@ fn a_talking_face_gets_one_verdict_with_evidence_for_face_and_voice() {
 }
 
 #[test]
+fn sound_that_was_left_out_shows_in_the_timestamps() {
+    let args = ["-c:v", "libx264", "-preset", "ultrafast", "-c:a", "pcm_s16le"];
+    let whole = transcoded("whole.mkv", &args).unwrap();
+    let cut = [&["-af", "aselect='lt(t,1)+gt(t,2.5)'"], &args[..]].concat();
+    let cut = transcoded("left-out.mkv", &cut).unwrap();
+    let jumps = |path: &Path| -> Vec<f64> {
+        let scan = scan(&[path], &["--detectors", "voice-whisper"]);
+        let evidence = scan.evidence();
+        let found = evidence.iter().filter(|e| e["code"] == "forensics.timestamp_jump");
+        found.map(|e| e["detail"][0][1].as_str().unwrap().parse().unwrap()).collect()
+    };
+    assert!(jumps(&whole).is_empty());
+    let found = jumps(&cut);
+    assert!(found.len() == 1 && (found[0] - 1.5).abs() < 0.2, "{found:?}");
+}
+
+#[test]
 fn synthesised_speech_scores_above_a_reading() {
     let text = "The quick brown fox jumps over the lazy dog, and then it looks back to see whether anybody has noticed it.";
     let fake = clips::cached("flite.wav", text, |out| {
