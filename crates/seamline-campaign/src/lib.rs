@@ -7,8 +7,12 @@
 //! May not: decode media, run a model, read a clock (times are given), print, or judge whether a clip is genuine.
 
 pub mod align;
+pub mod cluster;
 pub mod index;
+pub mod matching;
+pub mod moment;
 pub mod observables;
 mod patches;
 pub mod pdq;
 pub mod sound;
+pub mod store;

@@ -32,7 +32,7 @@ const SPEED_STEP: f64 = 0.0125;
 /// Rounds of fitting; the set of inliers settles in two or three.
 const ROUNDS: usize = 5;
 /// Speed 1 is kept if it carries this part of what the freely fitted line carries: clips are mostly not resped.
-const PREFER_ONE: f64 = 0.95;
+const PREFER_ONE: f64 = 0.98;
 /// Longest range of offsets that is voted over, in cells; a day at half-second cells is 172,800.
 const MAX_CELLS: usize = 1 << 22;
 

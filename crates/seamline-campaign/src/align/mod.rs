@@ -46,6 +46,12 @@ impl Alignment {
     pub fn duration(&self) -> MediaTime {
         self.here.duration()
     }
+
+    /// The same stretch seen from the other clip.
+    #[must_use]
+    pub fn turned_round(&self) -> Self {
+        Self { here: self.there, there: self.here, speed: 1.0 / self.speed, ..*self }
+    }
 }
 
 fn span(start_us: f64, end_us: f64) -> Span {

@@ -23,8 +23,9 @@ const PER_FRAME: usize = 24;
 const LEAST: usize = 3;
 /// Longest stretch without a match inside an alignment, in seconds: an inserted caption card or a lost shot.
 const GAP: f64 = 4.0;
-/// A line shifted by this many seconds that carries [`HELD`] of the weight shows that the pictures stand still.
-const SHIFT: f64 = 2.0;
+/// Pictures stand still where another moment, up to this many seconds off the line, is as good as the one on it: on
+/// average this part of its weight.
+const NEARBY: f64 = 5.0;
 const HELD: f64 = 0.93;
 /// Part of an alignment's frames that must match.
 const COVERAGE: f64 = 0.4;
@@ -130,6 +131,23 @@ impl Run {
         self.matched as f64 / self.moments.len() as f64
     }
 
+    fn is_held(&self, votes: &[Vote], tolerance: f64) -> bool {
+        let (mut sum, mut count) = (0.0, 0.0);
+        for group in votes.chunk_by(|a, b| a.moment == b.moment) {
+            let miss = |v: &Vote| (v.there - self.line.at(v.here)).abs();
+            let most = |low: f64, high: f64| {
+                let near = group.iter().filter(|v| (low..high).contains(&miss(v)));
+                near.map(|v| v.weight).fold(0.0, f64::max)
+            };
+            let on = most(0.0, tolerance);
+            if on > 0.0 && self.moments.contains(&(group[0].moment as usize)) {
+                sum += (most(tolerance, NEARBY) / on).min(1.0);
+                count += 1.0;
+            }
+        }
+        sum >= HELD * count
+    }
+
     fn alignment(
         &self,
         here_us: &[i64],
@@ -139,14 +157,7 @@ impl Run {
         mirrored: bool,
         still: bool,
     ) -> Alignment {
-        let inside: Vec<Vote> =
-            votes.iter().filter(|v| self.moments.contains(&(v.moment as usize))).copied().collect();
-        let shifted = |by: f64| {
-            let line = Line { offset: self.line.offset + by, ..self.line };
-            line::weight_on(&inside, &line, tolerance)
-        };
-        let here = line::weight_on(&inside, &self.line, tolerance);
-        let held = still || shifted(SHIFT).max(shifted(-SHIFT)) >= HELD * here;
+        let held = still || self.is_held(votes, tolerance);
         let at = |moment: usize| here_us[moment] as f64 / 1e6;
         let (start, last) = (at(self.moments.start), at(self.moments.end - 1));
         // A frame stands for the time until the next one.

@@ -30,6 +30,12 @@ pub trait ToCode<const M: usize> {
     fn to_code(&self) -> Code<M>;
 }
 
+impl<const M: usize> ToCode<M> for Code<M> {
+    fn to_code(&self) -> Code<M> {
+        *self
+    }
+}
+
 impl ToCode<16> for PdqHash {
     /// Chunk `c` takes one bit of every vertical frequency, along a diagonal: neighbouring cosines of one picture
     /// depend on one another more than those of a diagonal do, and even buckets are what keeps a search fast.

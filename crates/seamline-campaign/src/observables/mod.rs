@@ -109,6 +109,19 @@ pub enum TraceKind {
     Platform,
 }
 
+impl TraceKind {
+    /// The name in the store and on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Signer => "signer",
+            Self::GeneratorRun => "generator_run",
+            Self::Generator => "generator",
+            Self::Encoder => "encoder",
+            Self::Platform => "platform",
+        }
+    }
+}
+
 /// Everything by which one clip can be recognised.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Observables {
