@@ -33,28 +33,35 @@ const SPEED_STEP: f64 = 0.0125;
 const ROUNDS: usize = 5;
 /// Speed 1 is kept if it carries this part of what the freely fitted line carries: clips are mostly not resped.
 const PREFER_ONE: f64 = 0.98;
+/// Speeds whose cells hold this part of the fullest cells' weight are looked at closely.
+const PROMISING: f64 = 0.9;
 /// Longest range of offsets that is voted over, in cells; a day at half-second cells is 172,800.
 const MAX_CELLS: usize = 1 << 22;
 
 /// The best line among `votes`, which must be sorted by moment; `tolerance` in seconds.
 pub(super) fn best(votes: &[Vote], tolerance: f64) -> Option<Line> {
     let mut cells = Cells::default();
-    let mut found: Option<Line> = None;
     let steps = ((SPEEDS.1 - SPEEDS.0) / SPEED_STEP).round() as i32;
+    let mut peaks: Vec<Line> = (0..=steps)
+        .map(|i| SPEEDS.0 + f64::from(i) * SPEED_STEP)
+        .filter_map(|speed| {
+            let (offset, weight) = cells.peak(votes, speed, tolerance)?;
+            Some(Line { offset, speed, weight })
+        })
+        .collect();
     // From 1 outwards, so that of equal lines the one nearest to 1 stays.
-    let mut speeds: Vec<f64> = (0..=steps).map(|i| SPEEDS.0 + f64::from(i) * SPEED_STEP).collect();
-    speeds.sort_by(|a, b| (a - 1.0).abs().total_cmp(&(b - 1.0).abs()));
-    for speed in speeds {
-        if let Some((offset, weight)) = cells.peak(votes, speed, tolerance)
-            && found.is_none_or(|f| weight > f.weight * 1.02)
-        {
-            found = Some(Line { offset, speed, weight });
+    peaks.sort_by(|a, b| (a.speed - 1.0).abs().total_cmp(&(b.speed - 1.0).abs()));
+    let most = peaks.iter().map(|p| p.weight).fold(0.0, f64::max);
+    // Cells are as wide as a line's drift over many seconds: only the distance from the line tells speeds apart.
+    let mut found: Option<Line> = None;
+    for peak in peaks.iter().filter(|p| p.weight >= PROMISING * most) {
+        let settled = fit(votes, *peak, tolerance, true);
+        if found.is_none_or(|f| settled.weight > f.weight) {
+            found = Some(settled);
         }
     }
-    let coarse = found?;
-    let fitted = fit(votes, coarse, tolerance, false);
-    let (offset, weight) = cells.peak(votes, 1.0, tolerance)?;
-    let straight = fit(votes, Line { offset, speed: 1.0, weight }, tolerance, true);
+    let fitted = fit(votes, found?, tolerance, false);
+    let straight = fit(votes, *peaks.first()?, tolerance, true);
     Some(if straight.weight >= PREFER_ONE * fitted.weight { straight } else { fitted })
 }
 
