@@ -22,7 +22,7 @@ def test_stix_passes_the_validator(name):
     validator = pytest.importorskip("stix2validator")
     options = validator.ValidationOptions(version="2.1", strict=False, disabled=[])
     results = validator.validate_string((GOLDEN / name).read_text(), options)
-    assert results.is_valid, [str(e) for r in results.object_results for e in r.errors]
+    assert results.is_valid, [str(e) for e in results.errors]
 
 
 @pytest.mark.parametrize("name", STIX + ["stix_opencti.json"])
@@ -32,9 +32,11 @@ def test_stix_round_trips_through_the_library(name):
     parsed = stix2.parse(json.dumps(ours), allow_custom=name == "stix_opencti.json", version="2.1")
     again = json.loads(parsed.serialize())
     assert again["id"] == ours["id"] and len(again["objects"]) == len(ours["objects"])
-    theirs = {o["id"]: o for o in again["objects"]}
+    # The library drops zero milliseconds from some times and not from others; they are the same times.
+    plain = lambda o: json.loads(json.dumps(o).replace(".000Z", "Z"))
+    theirs = {o["id"]: plain(o) for o in again["objects"]}
     for o in ours["objects"]:
-        assert theirs[o["id"]] == o, o["type"]
+        assert theirs[o["id"]] == plain(o), o["type"]
 
 
 @pytest.mark.parametrize("name", STIX)

@@ -50,8 +50,13 @@ impl Alignment {
     /// The same stretch seen from the other clip.
     #[must_use]
     pub fn turned_round(&self) -> Self {
-        Self { here: self.there, there: self.here, speed: 1.0 / self.speed, ..*self }
+        Self { here: self.there, there: self.here, speed: whole_millionths(1.0 / self.speed), ..*self }
     }
+}
+
+/// A speed without the last digits, which depend on the order of sums.
+fn whole_millionths(speed: f64) -> f64 {
+    (speed * 1e6).round() / 1e6
 }
 
 fn span(start_us: f64, end_us: f64) -> Span {

@@ -1,7 +1,7 @@
 //! Alignment over frame hashes.
 
 use super::line::{self, Line, Vote};
-use super::{Alignment, span};
+use super::{Alignment, span, whole_millionths};
 use crate::pdq::MATCH_DISTANCE;
 
 /// Two frames that look alike.
@@ -169,7 +169,7 @@ impl Run {
         Alignment {
             here: span(start * 1e6, end * 1e6),
             there: span(there(start) * 1e6, there(end) * 1e6),
-            speed: self.line.speed,
+            speed: whole_millionths(self.line.speed),
             mirrored,
             score: (self.coverage() * self.alike * sure).clamp(0.0, 1.0),
             matched: self.matched as u32,

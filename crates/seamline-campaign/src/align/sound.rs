@@ -1,7 +1,7 @@
 //! Alignment over sound fingerprints: items that are equal or nearly so propose a line, bit errors along it decide.
 
 use super::line::{self, Line, Vote};
-use super::{Alignment, span};
+use super::{Alignment, span, whole_millionths};
 use crate::sound::{STEP_US, SoundPrint};
 
 /// Two items that are alike.
@@ -69,7 +69,7 @@ pub fn align_sound(here: &SoundPrint, there: &SoundPrint, pairs: &[SoundPair]) -
                 found.push(Alignment {
                     here: span(h + start * 1e6, h + end * 1e6),
                     there: span(t + line.at(start).max(0.0) * 1e6, t + line.at(end).max(0.0) * 1e6),
-                    speed: line.speed,
+                    speed: whole_millionths(line.speed),
                     mirrored: false,
                     score: (1.0 - 2.0 * run.errors).clamp(0.0, 1.0),
                     matched: matched as u32,

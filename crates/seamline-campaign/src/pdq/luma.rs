@@ -9,6 +9,8 @@ pub struct LumaPlane {
     width: usize,
     height: usize,
     data: Vec<f32>,
+    /// Pixels of the picture, along each side, in one of ours.
+    factor: usize,
 }
 
 /// A part of a plane, in its pixels.
@@ -39,13 +41,13 @@ impl Rect {
 impl LumaPlane {
     /// Wraps `data` of exactly `width * height` values; any other length is `None`.
     pub fn new(width: usize, height: usize, data: Vec<f32>) -> Option<Self> {
-        (width.checked_mul(height)? == data.len()).then_some(Self { width, height, data })
+        (width.checked_mul(height)? == data.len()).then_some(Self { width, height, data, factor: 1 })
     }
 
     /// Every pixel of `frame`, not reduced: what the PDQ specification starts from.
     pub fn full(frame: &RgbFrame) -> Self {
         let data = frame.data().chunks_exact(3).map(|p| luma(p[0], p[1], p[2])).collect();
-        Self { width: frame.width() as usize, height: frame.height() as usize, data }
+        Self { width: frame.width() as usize, height: frame.height() as usize, data, factor: 1 }
     }
 
     /// Averages over blocks, by the largest whole factor that leaves the shorter side at least `side` pixels.
@@ -83,7 +85,7 @@ impl LumaPlane {
                 data.push(sum as f32 / (pixels as f32 * 65_536.0));
             }
         }
-        Self { width, height, data }
+        Self { width, height, data, factor }
     }
 
     /// Width in pixels.
@@ -94,6 +96,11 @@ impl LumaPlane {
     /// Height in pixels.
     pub fn height(&self) -> usize {
         self.height
+    }
+
+    /// By how much it was reduced along each side; 1 = not at all.
+    pub fn factor(&self) -> usize {
+        self.factor
     }
 
     /// The whole plane as a rectangle.
@@ -122,7 +129,7 @@ impl LumaPlane {
         for y in rows {
             data.extend_from_slice(&self.row(y)[x..x + width]);
         }
-        Self { width, height, data }
+        Self { width, height, data, factor: self.factor }
     }
 }
 

@@ -165,16 +165,38 @@ fn window(side: usize) -> usize {
     side.div_ceil(2 * GRID).max(1)
 }
 
+/// Widths of the two boxes along one side of a plane that was reduced by `factor`: those that, together with the
+/// reduction itself, blur as two boxes of [`window`] blur the full picture. A box of `w` has variance (w^2 - 1) / 12.
+fn windows(side: usize, factor: usize) -> [usize; 2] {
+    let full = window(side * factor);
+    if factor == 1 {
+        return [full; 2];
+    }
+    let variance = |w: usize| (w * w) as f64 / 12.0 - 1.0 / 12.0;
+    let wanted = 2.0 * variance(full);
+    let mut best = ([1; 2], f64::MAX);
+    for a in 1..=full.div_ceil(factor) + 1 {
+        for b in 1..=a {
+            let ours = variance(factor) + (variance(a) + variance(b)) * (factor * factor) as f64;
+            if (ours - wanted).abs() < best.1 {
+                best = ([a, b], (ours - wanted).abs());
+            }
+        }
+    }
+    best.0
+}
+
 /// Two passes of boxes along rows and columns, then the centre of each of 64 x 64 cells.
 fn decimate(plane: &LumaPlane, w: usize, h: usize) -> [[f32; GRID]; GRID] {
     let mut a = plane.data().to_vec();
     let mut b = vec![0f32; a.len()];
     let mut sums = vec![0f32; w];
-    for _ in 0..2 {
+    let (across, down) = (windows(w, plane.factor()), windows(h, plane.factor()));
+    for pass in 0..2 {
         for (from, to) in a.chunks_exact(w).zip(b.chunks_exact_mut(w)) {
-            box_row(from, to, window(w));
+            box_row(from, to, across[pass]);
         }
-        box_columns(&b, &mut a, &mut sums, window(h));
+        box_columns(&b, &mut a, &mut sums, down[pass]);
     }
     let mut grid = [[0f32; GRID]; GRID];
     let centre = |i: usize, side: usize| ((i as f64 + 0.5) * side as f64 / GRID as f64) as usize;
