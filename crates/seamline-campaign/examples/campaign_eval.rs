@@ -12,7 +12,7 @@ use seamline_campaign::matching::Matcher;
 use seamline_campaign::moment::Moment;
 use seamline_campaign::observables::{Observables, ObservablesBuilder};
 use seamline_campaign::store::{Recording, SqliteStore, Store};
-use seamline_core::{ClipId, RgbFrame, Sha256Hash};
+use seamline_core::{RgbFrame, Sha256Hash};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -90,7 +90,7 @@ fn matches(folder: &Path) -> Result<(), Failure> {
     let (matcher, _) = Matcher::open(&work.join("index"), &store)?;
     let (sources, variants) = (load(&folder.join("sources"))?, load(&folder.join("variants"))?);
     for (name, o) in &sources {
-        record(&mut store, &matcher, name, o)?;
+        record(&mut store, name, o)?;
     }
     for (name, o) in &variants {
         let clock = Instant::now();
@@ -104,7 +104,7 @@ fn matches(folder: &Path) -> Result<(), Failure> {
     let clock = Instant::now();
     for (name, o) in sources.iter().chain(&variants) {
         if sources.iter().all(|(n, _)| n != name) {
-            record(&mut store, &matcher, name, o)?;
+            record(&mut store, name, o)?;
         }
         let links: Vec<_> = matcher.matches(o, &store)?.iter().filter_map(|m| m.link(o.clip)).collect();
         store.add_links(&links)?;
@@ -118,13 +118,8 @@ fn matches(folder: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-fn record(
-    store: &mut SqliteStore,
-    matcher: &Matcher,
-    name: &str,
-    o: &Observables,
-) -> Result<ClipId, Failure> {
-    let recorded = store.record(&Recording {
+fn record(store: &mut SqliteStore, matcher: &Matcher, name: &str, o: &Observables) -> Result<(), Failure> {
+    store.record(&Recording {
         clip: o.clip,
         path: name,
         size: 0,
@@ -137,8 +132,5 @@ fn record(
         observables: Some(o),
         sightings: &[],
     })?;
-    if let (Some(row), true) = (recorded.observables_row, recorded.new_observables) {
-        matcher.add(row, o)?;
-    }
-    Ok(o.clip)
+    Ok(())
 }

@@ -23,8 +23,8 @@ const PER_FRAME: usize = 24;
 const LEAST: usize = 3;
 /// Longest stretch without a match inside an alignment, in seconds: an inserted caption card or a lost shot.
 const GAP: f64 = 4.0;
-/// Pictures stand still where another moment, up to this many seconds off the line, is as good as the one on it: on
-/// average this part of its weight.
+/// Pictures stand still where another moment, well off the line but at most this many seconds, is as good as the one
+/// on it: on average this part of its weight.
 const NEARBY: f64 = 5.0;
 const HELD: f64 = 0.93;
 /// Part of an alignment's frames that must match.
@@ -141,7 +141,7 @@ impl Run {
             };
             let on = most(0.0, tolerance);
             if on > 0.0 && self.moments.contains(&(group[0].moment as usize)) {
-                sum += (most(tolerance, NEARBY) / on).min(1.0);
+                sum += (most(2.0 * tolerance, NEARBY) / on).min(1.0);
                 count += 1.0;
             }
         }

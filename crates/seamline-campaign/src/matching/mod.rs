@@ -8,13 +8,14 @@ use crate::align::{Alignment, PicturePair, SoundPair, align_pictures, align_soun
 use crate::cluster::{Link, LinkKind};
 use crate::index::code::ToCode;
 use crate::index::{Hit, IndexError, PictureIndex, SoundIndex};
-use crate::observables::{Observables, TraceKind};
+use crate::observables::{Observables, TraceKind, VoiceEmbedding};
 use crate::pdq::{MATCH_DISTANCE, PdqHash};
 use crate::store::{Store, StoreError};
 use seamline_core::ClipId;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 /// Bits in which two items of sound may differ to propose an alignment. Items of one sound after a lossy encoder agree
 /// within two bits often enough; three bits would propose tens of thousands of chance pairs.
@@ -107,6 +108,9 @@ pub struct Matcher {
     folder: PathBuf,
     pictures: PictureIndex,
     sound: SoundIndex,
+    logos: PictureIndex,
+    /// The last row of observables that is in all of them. Held while rows are added, so that they come in order.
+    seen: Mutex<u64>,
 }
 
 impl Matcher {
@@ -114,21 +118,27 @@ impl Matcher {
     /// from the store; the message, for people, says so.
     pub fn open(folder: &Path, store: &dyn Store) -> Result<(Self, Option<String>), MatchError> {
         let mut said = None;
-        let pictures = open_or_rebuild(&folder.join("pictures"), store, &mut said, picture_entries)?;
-        let sound = open_or_rebuild(&folder.join("sound"), store, &mut said, sound_entries)?;
-        Ok((Self { folder: folder.to_owned(), pictures, sound }, said))
+        let (pictures, a) = open_or_rebuild(&folder.join("pictures"), store, &mut said, picture_entries)?;
+        let (sound, b) = open_or_rebuild(&folder.join("sound"), store, &mut said, sound_entries)?;
+        let (logos, c) = open_or_rebuild(&folder.join("logos"), store, &mut said, logo_entries)?;
+        let seen = Mutex::new(a.min(b).min(c));
+        Ok((Self { folder: folder.to_owned(), pictures, sound, logos, seen }, said))
     }
 
-    /// Reads all of both indexes and compares checksums.
+    /// Reads all of the indexes and compares checksums.
     pub fn verify(&self) -> Result<(), IndexError> {
         self.pictures.verify()?;
-        self.sound.verify()
+        self.sound.verify()?;
+        self.logos.verify()
     }
 
-    /// Throws both indexes away and builds them from the store.
+    /// Throws the indexes away and builds them from the store.
     pub fn rebuild(&mut self, store: &dyn Store) -> Result<(), MatchError> {
-        self.pictures = begin_anew(&self.folder.join("pictures"), store, picture_entries)?;
-        self.sound = begin_anew(&self.folder.join("sound"), store, sound_entries)?;
+        let (pictures, a) = begin_anew(&self.folder.join("pictures"), store, picture_entries)?;
+        let (sound, b) = begin_anew(&self.folder.join("sound"), store, sound_entries)?;
+        let (logos, c) = begin_anew(&self.folder.join("logos"), store, logo_entries)?;
+        let seen = Mutex::new(a.min(b).min(c));
+        *self = Self { folder: std::mem::take(&mut self.folder), pictures, sound, logos, seen };
         Ok(())
     }
 
@@ -142,31 +152,42 @@ impl Matcher {
         self.len() == (0, 0)
     }
 
-    /// Adds the observables in row `row` of the store, once they are recorded.
-    pub fn add(&self, row: u64, o: &Observables) -> Result<(), MatchError> {
-        insert(&self.pictures, row, &picture_entries(row, o))?;
-        insert(&self.sound, row, &sound_entries(row, o))?;
-        Ok(())
+    /// Adds what has been recorded since, by whomever: rows come in their order, and none is passed over.
+    pub fn update(&self, store: &dyn Store) -> Result<(), MatchError> {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut full = false;
+        store.observables_after(*seen, &mut |row, o| {
+            full |= insert(&self.pictures, &picture_entries(row, o));
+            full |= insert(&self.sound, &sound_entries(row, o));
+            full |= insert(&self.logos, &logo_entries(row, o));
+            *seen = row;
+            Ok(())
+        })?;
+        if full { self.seal_all(*seen) } else { Ok(()) }
     }
 
     /// Makes everything that was added durable, so that the next start need not add it again.
-    pub fn flush(&self, store: &dyn Store) -> Result<(), MatchError> {
-        let mut last = self.pictures.covered().max(self.sound.covered());
-        store.observables_after(last, &mut |row, _| {
-            last = row;
-            Ok(())
-        })?;
-        seal(&self.pictures, last)?;
-        seal(&self.sound, last)?;
+    pub fn flush(&self) -> Result<(), MatchError> {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        self.seal_all(*seen)
+    }
+
+    fn seal_all(&self, row: u64) -> Result<(), MatchError> {
+        seal(&self.pictures, row)?;
+        seal(&self.sound, row)?;
+        seal(&self.logos, row)?;
         Ok(())
     }
 
-    /// Everything known that shares something with `o`, best first; `o`'s own clip is left out.
+    /// Everything recorded so far that shares something with `o`, best first; `o`'s own clip is left out.
     pub fn matches(&self, o: &Observables, store: &dyn Store) -> Result<Vec<Match>, MatchError> {
+        self.update(store)?;
         let mut known = Known { store, rows: HashMap::new() };
         let mut found = Vec::new();
         self.by_pictures(o, &mut known, &mut found)?;
         self.by_sound(o, &mut known, &mut found)?;
+        self.by_logos(o, &mut known, &mut found)?;
+        by_voices(o, store, &mut found)?;
         by_traces(o, store, &mut found)?;
         found.sort_by(|a, b| {
             b.score.total_cmp(&a.score).then_with(|| (a.sha256, a.kind).cmp(&(b.sha256, b.kind)))
@@ -223,6 +244,26 @@ impl Matcher {
         Ok(())
     }
 
+    fn by_logos(
+        &self,
+        o: &Observables,
+        known: &mut Known<'_>,
+        found: &mut Vec<Match>,
+    ) -> Result<(), MatchError> {
+        let hashes: Vec<PdqHash> = o.patches.iter().map(|p| p.hash).collect();
+        let mut best: BTreeMap<u64, u32> = BTreeMap::new();
+        for Hit { key, distance } in self.logos.search_all(&hashes, MATCH_DISTANCE)?.into_iter().flatten() {
+            let nearest = best.entry(split(key).0).or_insert(distance);
+            *nearest = distance.min(*nearest);
+        }
+        for (row, distance) in best {
+            let Some(clip) = known.get(row)?.map(|k| k.clip).filter(|c| *c != o.clip) else { continue };
+            let score = 1.0 - f64::from(distance) / f64::from(2 * MATCH_DISTANCE);
+            found.push(Match::new(clip, known.path(clip)?, LinkKind::SameLogo, score, Vec::new()));
+        }
+        Ok(())
+    }
+
     fn by_sound(
         &self,
         o: &Observables,
@@ -262,6 +303,26 @@ impl Matcher {
     }
 }
 
+/// Links by voices, compared with every voice of the same model: 100,000 of 256 numbers take a fraction of a second.
+fn by_voices(o: &Observables, store: &dyn Store, found: &mut Vec<Match>) -> Result<(), StoreError> {
+    let models: std::collections::BTreeSet<_> = o.voices.iter().map(|v| v.model_sha256).collect();
+    let mut best: BTreeMap<ClipId, f64> = BTreeMap::new();
+    for model in models {
+        store.voices(&model, &mut |clip, voice| {
+            let nearest = o.voices.iter().filter_map(|v| cosine(v, voice)).max_by(f64::total_cmp);
+            if let Some(c) = nearest.filter(|c| clip != o.clip && *c >= VOICE_COSINE) {
+                let entry = best.entry(clip).or_insert(c);
+                *entry = entry.max(c);
+            }
+        })?;
+    }
+    for (clip, score) in best {
+        let path = store.clip(&clip)?.map(|c| c.path).unwrap_or_default();
+        found.push(Match::new(clip, path, LinkKind::SameVoice, score, Vec::new()));
+    }
+    Ok(())
+}
+
 /// Links by traces of one run of a generator.
 fn by_traces(o: &Observables, store: &dyn Store, found: &mut Vec<Match>) -> Result<(), StoreError> {
     for trace in o.traces.iter().filter(|t| t.kind == TraceKind::GeneratorRun) {
@@ -276,20 +337,13 @@ fn by_traces(o: &Observables, store: &dyn Store, found: &mut Vec<Match>) -> Resu
     Ok(())
 }
 
-/// Best cosine between voices of two clips, of embeddings by the same model; `None` where there is no such pair.
-pub fn voice_cosine(a: &Observables, b: &Observables) -> Option<f64> {
-    let cosine = |x: &[f32], y: &[f32]| {
-        let dot = |u: &[f32], v: &[f32]| -> f64 {
-            u.iter().zip(v).map(|(p, q)| f64::from(*p) * f64::from(*q)).sum()
-        };
-        let norm = (dot(x, x) * dot(y, y)).sqrt();
-        (x.len() == y.len() && norm > 0.0).then(|| dot(x, y) / norm)
-    };
-    let pairs = a.voices.iter().flat_map(|v| b.voices.iter().map(move |w| (v, w)));
-    pairs
-        .filter(|(v, w)| v.model_sha256 == w.model_sha256)
-        .filter_map(|(v, w)| cosine(&v.vector, &w.vector))
-        .max_by(f64::total_cmp)
+/// Cosine of two voices by the same model; `None` for different models, lengths, or a vector of nothing.
+pub fn cosine(a: &VoiceEmbedding, b: &VoiceEmbedding) -> Option<f64> {
+    let dot =
+        |u: &[f32], v: &[f32]| -> f64 { u.iter().zip(v).map(|(p, q)| f64::from(*p) * f64::from(*q)).sum() };
+    let norm = (dot(&a.vector, &a.vector) * dot(&b.vector, &b.vector)).sqrt();
+    let comparable = a.model_sha256 == b.model_sha256 && a.vector.len() == b.vector.len() && norm > 0.0;
+    comparable.then(|| dot(&a.vector, &b.vector) / norm)
 }
 
 /// Most pairs on one diagonal, in cells of 16 items: what tells a candidate from chance.
@@ -345,18 +399,15 @@ fn sound_entries(row: u64, o: &Observables) -> Vec<(u32, u64)> {
     items.filter(|(n, _)| n % SOUND_STRIDE == 0).filter_map(|(n, item)| Some((item, key(row, n)?))).collect()
 }
 
+fn logo_entries(row: u64, o: &Observables) -> Vec<(PdqHash, u64)> {
+    o.patches.iter().enumerate().filter_map(|(i, p)| Some((p.hash, key(row, i)?))).collect()
+}
+
 type Index<const M: usize> = crate::index::HammingIndex<M>;
 
-fn insert<const M: usize, T: ToCode<M>>(
-    index: &Index<M>,
-    row: u64,
-    entries: &[(T, u64)],
-) -> Result<(), IndexError> {
-    let mut full = false;
-    for (hash, key) in entries {
-        full |= index.insert(hash, *key);
-    }
-    if full { seal(index, row) } else { Ok(()) }
+/// True when the tail is full.
+fn insert<const M: usize, T: ToCode<M>>(index: &Index<M>, entries: &[(T, u64)]) -> bool {
+    entries.iter().fold(false, |full, (hash, key)| index.insert(hash, *key) | full)
 }
 
 /// Seals unless another process is at it, or was: then what is in the tail stays there, and is found there.
@@ -372,11 +423,11 @@ fn open_or_rebuild<const M: usize, T: ToCode<M>>(
     store: &dyn Store,
     said: &mut Option<String>,
     entries: fn(u64, &Observables) -> Vec<(T, u64)>,
-) -> Result<Index<M>, MatchError> {
+) -> Result<(Index<M>, u64), MatchError> {
     match Index::open(folder) {
         Ok(index) => {
-            catch_up(&index, store, entries)?;
-            Ok(index)
+            let last = catch_up(&index, store, entries)?;
+            Ok((index, last))
         }
         Err(e @ IndexError::Corrupt { .. }) => {
             *said = Some(format!("{e}: done"));
@@ -390,18 +441,18 @@ fn begin_anew<const M: usize, T: ToCode<M>>(
     folder: &Path,
     store: &dyn Store,
     entries: fn(u64, &Observables) -> Vec<(T, u64)>,
-) -> Result<Index<M>, MatchError> {
+) -> Result<(Index<M>, u64), MatchError> {
     let index = Index::begin_anew(folder)?;
-    catch_up(&index, store, entries)?;
-    Ok(index)
+    let last = catch_up(&index, store, entries)?;
+    Ok((index, last))
 }
 
-/// Adds what the store has and the index has not.
+/// Adds what the store has and the index has not; returns the last row.
 fn catch_up<const M: usize, T: ToCode<M>>(
     index: &Index<M>,
     store: &dyn Store,
     entries: fn(u64, &Observables) -> Vec<(T, u64)>,
-) -> Result<(), MatchError> {
+) -> Result<u64, MatchError> {
     let (mut codes, mut keys, mut last) = (Vec::new(), Vec::new(), index.covered());
     store.observables_after(last, &mut |row, o| {
         for (hash, key) in entries(row, o) {
@@ -422,7 +473,7 @@ fn catch_up<const M: usize, T: ToCode<M>>(
             seal(index, last)?;
         }
     }
-    Ok(())
+    Ok(last)
 }
 
 #[cfg(test)]

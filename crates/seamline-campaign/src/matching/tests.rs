@@ -1,6 +1,6 @@
 use super::*;
 use crate::moment::Moment;
-use crate::observables::{FrameHash, Trace, VERSION, View};
+use crate::observables::{FrameHash, StaticPatch, Trace, VERSION, View, VoiceEmbedding};
 use crate::sound::SoundPrint;
 use crate::store::{Recording, SqliteStore};
 use seamline_core::Sha256Hash;
@@ -55,8 +55,8 @@ fn clip(name: &str, recording: u64, from: f64, seconds: usize, mirrored: bool) -
     }
 }
 
-fn record(store: &mut SqliteStore, matcher: Option<&Matcher>, o: &Observables, path: &str) {
-    let recorded = store
+fn record(store: &mut SqliteStore, o: &Observables, path: &str) {
+    store
         .record(&Recording {
             clip: o.clip,
             path,
@@ -71,9 +71,6 @@ fn record(store: &mut SqliteStore, matcher: Option<&Matcher>, o: &Observables, p
             sightings: &[],
         })
         .unwrap();
-    if let (Some(m), Some(row), true) = (matcher, recorded.observables_row, recorded.new_observables) {
-        m.add(row, o).unwrap();
-    }
 }
 
 struct Bench {
@@ -102,9 +99,9 @@ fn a_mirrored_cut_is_found_in_pictures_and_sound_with_its_times() {
     let mut b = Bench::new();
     let (matcher, _) = b.matcher();
     for n in 0..20 {
-        record(&mut b.store, Some(&matcher), &clip(&format!("other {n}"), n + 50, 0.0, 40, false), "o.mp4");
+        record(&mut b.store, &clip(&format!("other {n}"), n + 50, 0.0, 40, false), "o.mp4");
     }
-    record(&mut b.store, Some(&matcher), &clip("source", 1, 0.0, 60, false), "source.mp4");
+    record(&mut b.store, &clip("source", 1, 0.0, 60, false), "source.mp4");
     let cut = clip("cut", 1, 31.0, 14, true);
     let found = matcher.matches(&cut, &b.store).unwrap();
     assert_eq!(found.len(), 2, "{found:?}");
@@ -114,7 +111,7 @@ fn a_mirrored_cut_is_found_in_pictures_and_sound_with_its_times() {
     let s = of(&found, "source", LinkKind::SameAudio).unwrap();
     assert!(s.score > 0.9 && (s.other_start_s.unwrap() - 31.0).abs() < 0.3, "{s:?}");
     // From the other side: the same link.
-    record(&mut b.store, Some(&matcher), &cut, "cut.mp4");
+    record(&mut b.store, &cut, "cut.mp4");
     let back = matcher.matches(&clip("source", 1, 0.0, 60, false), &b.store).unwrap();
     let q = of(&back, "cut", LinkKind::SamePictures).unwrap();
     assert_eq!(q.link(Sha256Hash::of(b"source")), p.link(cut.clip));
@@ -122,10 +119,29 @@ fn a_mirrored_cut_is_found_in_pictures_and_sound_with_its_times() {
 }
 
 #[test]
+fn what_another_process_records_is_found_too_and_survives_a_seal() {
+    let mut b = Bench::new();
+    let mut other = SqliteStore::open(&b.dir.path().join("s.db")).unwrap();
+    let (matcher, _) = b.matcher();
+    for n in 0..10 {
+        record(&mut b.store, &clip(&format!("mine {n}"), n + 20, 0.0, 20, false), "m");
+        record(&mut other, &clip(&format!("theirs {n}"), n + 40, 0.0, 20, false), "t");
+        matcher.update(&b.store).unwrap();
+        matcher.flush().unwrap();
+    }
+    drop(matcher);
+    let (matcher, _) = b.matcher();
+    for n in 0..10 {
+        assert_eq!(matcher.matches(&clip("ask", n + 20, 3.0, 12, false), &b.store).unwrap().len(), 2);
+        assert_eq!(matcher.matches(&clip("ask", n + 40, 3.0, 12, false), &b.store).unwrap().len(), 2);
+    }
+}
+
+#[test]
 fn pictures_and_sound_are_told_apart() {
     let mut b = Bench::new();
     let (matcher, _) = b.matcher();
-    record(&mut b.store, Some(&matcher), &clip("source", 1, 0.0, 40, false), "s.mp4");
+    record(&mut b.store, &clip("source", 1, 0.0, 40, false), "s.mp4");
     let mut dubbed = clip("dubbed", 1, 0.0, 40, false);
     dubbed.sound = clip("x", 9, 0.0, 40, false).sound;
     let found = matcher.matches(&dubbed, &b.store).unwrap();
@@ -140,15 +156,15 @@ fn pictures_and_sound_are_told_apart() {
 fn a_start_catches_up_and_a_damaged_index_is_rebuilt_with_a_message() {
     let mut b = Bench::new();
     for n in 0..30 {
-        record(&mut b.store, None, &clip(&format!("c{n}"), n, 0.0, 30, false), "c.mp4");
+        record(&mut b.store, &clip(&format!("c{n}"), n, 0.0, 30, false), "c.mp4");
     }
     let (matcher, said) = b.matcher();
     assert_eq!(said, None);
     assert_eq!(matcher.len().0, 30 * 60);
-    matcher.flush(&b.store).unwrap();
+    matcher.flush().unwrap();
     matcher.verify().unwrap();
     drop(matcher);
-    record(&mut b.store, None, &clip("late", 99, 0.0, 30, false), "late.mp4");
+    record(&mut b.store, &clip("late", 99, 0.0, 30, false), "late.mp4");
     let (matcher, said) = b.matcher();
     assert_eq!((said, matcher.len().0), (None, 31 * 60));
     let ask = clip("ask", 99, 5.0, 20, false);
@@ -170,10 +186,10 @@ fn a_start_catches_up_and_a_damaged_index_is_rebuilt_with_a_message() {
 fn a_clip_observed_again_is_found_once_and_by_what_it_is_now() {
     let mut b = Bench::new();
     let (matcher, _) = b.matcher();
-    record(&mut b.store, Some(&matcher), &clip("c", 1, 0.0, 30, false), "c.mp4");
+    record(&mut b.store, &clip("c", 1, 0.0, 30, false), "c.mp4");
     let mut anew = clip("c", 2, 0.0, 30, false);
     anew.sound = None;
-    record(&mut b.store, Some(&matcher), &anew, "c.mp4");
+    record(&mut b.store, &anew, "c.mp4");
     assert!(matcher.matches(&clip("ask", 1, 0.0, 30, false), &b.store).unwrap().is_empty());
     assert_eq!(matcher.matches(&clip("ask", 2, 0.0, 30, false), &b.store).unwrap().len(), 1);
     assert!(matcher.matches(&anew, &b.store).unwrap().is_empty(), "not itself");
@@ -188,8 +204,8 @@ fn a_generator_run_links_and_an_encoder_does_not() {
         o.traces = vec![Trace { kind, value: "v".into() }];
         o
     };
-    record(&mut b.store, Some(&matcher), &with("a", 1, TraceKind::GeneratorRun), "a");
-    record(&mut b.store, Some(&matcher), &with("b", 2, TraceKind::Encoder), "b");
+    record(&mut b.store, &with("a", 1, TraceKind::GeneratorRun), "a");
+    record(&mut b.store, &with("b", 2, TraceKind::Encoder), "b");
     let found = matcher.matches(&with("c", 3, TraceKind::GeneratorRun), &b.store).unwrap();
     assert_eq!(found.len(), 1);
     assert_eq!((found[0].kind, found[0].start_s), (LinkKind::SameGeneratorRun, None));
@@ -197,15 +213,41 @@ fn a_generator_run_links_and_an_encoder_does_not() {
 }
 
 #[test]
-fn voices_of_different_models_are_not_compared() {
-    let with = |vector: Vec<f32>, model: &[u8]| {
-        let mut o = clip("v", 1, 0.0, 3, false);
+fn voices_link_within_a_model_only() {
+    let mut b = Bench::new();
+    let (matcher, _) = b.matcher();
+    let with = |name: &str, recording, vector: Vec<f32>, model: &[u8]| {
+        let mut o = clip(name, recording, 0.0, 3, false);
         let model_sha256 = Sha256Hash::of(model);
-        o.voices.push(crate::observables::VoiceEmbedding { start_us: 0, end_us: 1, vector, model_sha256 });
+        o.voices.push(VoiceEmbedding { start_us: 0, end_us: 1, vector, model_sha256 });
         o
     };
-    let a = with(vec![1.0, 0.0], b"m");
-    assert!((voice_cosine(&a, &with(vec![0.6, 0.8], b"m")).unwrap() - 0.6).abs() < 1e-6);
-    assert_eq!(voice_cosine(&a, &with(vec![1.0, 0.0], b"n")), None);
-    assert_eq!(voice_cosine(&a, &with(vec![1.0], b"m")), None);
+    record(&mut b.store, &with("same", 1, vec![0.9, 0.1], b"m"), "same");
+    record(&mut b.store, &with("other", 2, vec![0.6, 0.8], b"m"), "other");
+    record(&mut b.store, &with("foreign", 3, vec![1.0, 0.0], b"n"), "foreign");
+    record(&mut b.store, &with("short", 4, vec![1.0], b"m"), "short");
+    let found = matcher.matches(&with("ask", 9, vec![1.0, 0.0], b"m"), &b.store).unwrap();
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!((found[0].path.as_str(), found[0].kind), ("same", LinkKind::SameVoice));
+    assert!((found[0].score - 0.9 / 0.82f64.sqrt()).abs() < 1e-6);
+}
+
+#[test]
+fn logos_link_by_their_hash() {
+    let mut b = Bench::new();
+    let (matcher, _) = b.matcher();
+    let with = |name: &str, recording, hash: PdqHash| {
+        let mut o = clip(name, recording, 0.0, 3, false);
+        o.patches.push(StaticPatch { region: [0.8, 0.1, 0.1, 0.1], hash, quality: 90 });
+        o
+    };
+    let logo = shown(77, 0.0);
+    let mut worn = logo;
+    worn.0[1] ^= 0b1111;
+    record(&mut b.store, &with("same", 1, worn), "same");
+    record(&mut b.store, &with("other", 2, shown(78, 0.0)), "other");
+    let found = matcher.matches(&with("ask", 9, logo), &b.store).unwrap();
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!((found[0].path.as_str(), found[0].kind), ("same", LinkKind::SameLogo));
+    assert!((found[0].score - (1.0 - 4.0 / 62.0)).abs() < 1e-9);
 }

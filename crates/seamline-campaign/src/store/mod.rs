@@ -13,7 +13,7 @@ pub use sqlite::SqliteStore;
 
 use crate::cluster::{Decision, Link, Ruling};
 use crate::moment::Moment;
-use crate::observables::{Observables, Trace, codec::CodecError};
+use crate::observables::{Observables, Trace, VoiceEmbedding, codec::CodecError};
 use seamline_core::{ClipId, Sha256Hash};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -241,6 +241,13 @@ pub trait Store {
 
     /// Clips that carry a trace.
     fn clips_with_trace(&self, trace: &Trace) -> Result<Vec<ClipId>, StoreError>;
+
+    /// Calls `each` with every voice that `model` made: all of them, for an exact search.
+    fn voices(
+        &self,
+        model: &Sha256Hash,
+        each: &mut dyn FnMut(ClipId, &VoiceEmbedding),
+    ) -> Result<(), StoreError>;
 
     /// Clusters of more than one clip, the latest seen first.
     fn clusters(&self, limit: u32) -> Result<Vec<ClusterSummary>, StoreError>;

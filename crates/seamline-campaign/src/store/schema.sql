@@ -60,6 +60,16 @@ CREATE TABLE trace (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX trace_by_clip ON trace (clip);
 
+CREATE TABLE voice (
+  clip     INTEGER NOT NULL REFERENCES clip (id),
+  ordinal  INTEGER NOT NULL,
+  model    BLOB NOT NULL,                  -- SHA-256 of the model that made it
+  start_us INTEGER NOT NULL,
+  end_us   INTEGER NOT NULL,
+  vector   BLOB NOT NULL,                  -- 32-bit floats, little-endian
+  PRIMARY KEY (clip, ordinal)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE sighting (
   id      INTEGER PRIMARY KEY AUTOINCREMENT,
   clip    INTEGER NOT NULL REFERENCES clip (id),

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::cluster::LinkKind;
 use crate::moment::Moment;
-use crate::observables::{Observables, Trace, codec};
+use crate::observables::{Observables, Trace, VoiceEmbedding, codec};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 use seamline_core::{ClipId, Sha256Hash};
 use std::path::Path;
@@ -88,6 +88,17 @@ fn insert_sightings(tx: &Transaction<'_>, clip: i64, sightings: &[Sighting]) -> 
     if added > 0 {
         let cluster = tx.query_row("SELECT cluster FROM clip WHERE id = ?1", [clip], |r| r.get(0))?;
         clusters::recount(tx, cluster)?;
+    }
+    Ok(())
+}
+
+fn insert_voices(tx: &Transaction<'_>, clip: i64, voices: &[VoiceEmbedding]) -> Result<(), StoreError> {
+    for (n, v) in voices.iter().enumerate() {
+        let vector: Vec<u8> = v.vector.iter().flat_map(|x| x.to_le_bytes()).collect();
+        tx.prepare_cached(
+            "INSERT INTO voice (clip, ordinal, model, start_us, end_us, vector) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?
+        .execute(params![clip, n as i64, v.model_sha256.as_bytes(), v.start_us, v.end_us, vector])?;
     }
     Ok(())
 }
@@ -195,12 +206,14 @@ impl Store for SqliteStore {
                 None => {
                     tx.prepare_cached("DELETE FROM observables WHERE clip = ?1")?.execute([clip])?;
                     tx.prepare_cached("DELETE FROM trace WHERE clip = ?1")?.execute([clip])?;
+                    tx.prepare_cached("DELETE FROM voice WHERE clip = ?1")?.execute([clip])?;
                     tx.prepare_cached(
                         "INSERT INTO observables (clip, version, frames, sound, rest) VALUES (?1, ?2, ?3, ?4, ?5)",
                     )?
                     .execute(params![clip, o.version, p.frames, p.sound, p.rest])?;
                     recorded.new_observables = true;
                     let row = tx.last_insert_rowid();
+                    insert_voices(&tx, clip, &o.voices)?;
                     for t in &o.traces {
                         tx.prepare_cached(
                             "INSERT OR IGNORE INTO trace (kind, value, clip) VALUES (?1, ?2, ?3)",
@@ -332,6 +345,25 @@ impl Store for SqliteStore {
         Ok(found
             .query_map(params![trace.kind.as_str(), trace.value], |r| hash(r, 0))?
             .collect::<Result<_, _>>()?)
+    }
+
+    fn voices(
+        &self,
+        model: &Sha256Hash,
+        each: &mut dyn FnMut(ClipId, &VoiceEmbedding),
+    ) -> Result<(), StoreError> {
+        let mut all = self.db.prepare_cached(
+            "SELECT c.sha256, v.start_us, v.end_us, v.vector FROM voice v JOIN clip c ON c.id = v.clip WHERE v.model = ?1",
+        )?;
+        let mut rows = all.query([model.as_bytes()])?;
+        while let Some(r) = rows.next()? {
+            let bytes = r.get_ref(3)?.as_blob().map_err(column)?;
+            let vector = bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
+            let voice =
+                VoiceEmbedding { start_us: r.get(1)?, end_us: r.get(2)?, vector, model_sha256: *model };
+            each(hash(r, 0)?, &voice);
+        }
+        Ok(())
     }
 
     fn clusters(&self, limit: u32) -> Result<Vec<ClusterSummary>, StoreError> {
