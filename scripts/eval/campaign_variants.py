@@ -291,12 +291,14 @@ def report(args, lines, costs):
             row["bag_wrong"] += any(f != source for f in found)
     clusters = {line["name"]: line["cluster"] for line in lines if line["type"] == "clip"}
     precision, recall, f1 = pairwise(clusters)
-    text = [f"{len(clusters)} clips: {args.sources} sources, {len(VARIANTS)} variants each. Recall is the share of variants whose own "
+    text = [f"{len(clusters)} clips: {len([n for n in clusters if '-' not in n])} sources, {len(took)} variants. Recall is the share of variants whose own "
             "source was found, by pictures, by sound, by either; wrong is the number of matches with other sources; the "
             "error is the median and the largest distance of the start in the source from where it is, in seconds.", "",
             "| variant | shares | n | pictures | sound | either | wrong | start error, median / largest | speed error, largest |"
             + (" bag of pdqhash | its wrong |" if bags else ""), "|---|---|--:|--:|--:|--:|--:|--:|--:|" + ("--:|--:|" if bags else "")]
     for name, r in rows.items():
+        if r["n"] == 0:
+            continue
         e = sorted(r["error"])
         text.append(f"| {name} | {VARIANTS[name][0]} | {r['n']} | {r['pictures'] / r['n']:.3f} | {r['sound'] / r['n']:.3f} | "
                     f"{r['any'] / r['n']:.3f} | {r['wrong']} | "

@@ -118,7 +118,7 @@ fn matches(folder: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-fn record(store: &mut SqliteStore, matcher: &Matcher, name: &str, o: &Observables) -> Result<(), Failure> {
+fn record(store: &mut SqliteStore, name: &str, o: &Observables) -> Result<(), Failure> {
     store.record(&Recording {
         clip: o.clip,
         path: name,

@@ -3,6 +3,7 @@
 //! On the same pixels the two differ only by the order of sums in single precision, which can turn a coefficient over
 //! that lies on the median: at most 2 bits of 256 are allowed. The hash of the reduced picture, which scans use, may
 //! differ more: what is allowed is stated with the test, and is small against the 31 bits that count as a match.
+#![allow(clippy::unwrap_used)] // helpers of tests
 
 use seamline_campaign::pdq::{Coefficients, LumaPlane, PdqHash, REDUCED_SIDE, Turn, hash_full};
 use seamline_core::RgbFrame;

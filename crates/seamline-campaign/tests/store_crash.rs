@@ -1,5 +1,6 @@
 //! A process that records is killed with SIGKILL again and again: nothing that it acknowledged is lost, nothing is
 //! there twice, and the store passes its check each time. The child is this test binary itself.
+#![allow(clippy::unwrap_used)] // helpers of tests
 
 use seamline_campaign::moment::Moment;
 use seamline_campaign::observables::{Observables, VERSION};
