@@ -1,0 +1,252 @@
+use super::*;
+use crate::cluster::LinkKind;
+use crate::observables::{TraceKind, VERSION};
+use std::collections::BTreeSet;
+
+fn id(n: u32) -> ClipId {
+    Sha256Hash::of(&n.to_le_bytes())
+}
+
+fn set(ns: &[u32]) -> BTreeSet<ClipId> {
+    ns.iter().map(|n| id(*n)).collect()
+}
+
+fn at(ms: i64) -> Moment {
+    Moment::from_millis(ms).unwrap()
+}
+
+fn observables(n: u32) -> Observables {
+    Observables {
+        version: VERSION,
+        clip: id(n),
+        duration_us: i64::from(n),
+        frames: Vec::new(),
+        sound: None,
+        voices: Vec::new(),
+        patches: Vec::new(),
+        traces: vec![Trace { kind: TraceKind::GeneratorRun, value: format!("run {}", n % 2) }],
+        truncated: false,
+    }
+}
+
+fn record(store: &mut SqliteStore, n: u32, conclusion: &str, digest: &[u8]) -> Recorded {
+    let o = observables(n);
+    let r = Recording {
+        clip: id(n),
+        path: "a.mp4",
+        size: 5,
+        at: at(1_000 + i64::from(n)),
+        pipeline_digest: Sha256Hash::of(digest),
+        conclusion,
+        llr: None,
+        verdict_line: "{\"type\":\"verdict\"}",
+        evidence_lines: &["{\"type\":\"evidence\"}".to_owned()],
+        observables: Some(&o),
+        sightings: &[],
+    };
+    store.record(&r).unwrap()
+}
+
+fn pictures(x: u32, y: u32) -> Link {
+    Link::new(id(x), id(y), LinkKind::SamePictures, 0.9, Vec::new()).unwrap()
+}
+
+fn decision(ruling: Ruling) -> Decision {
+    Decision { author: "k.m.".into(), at: at(9), ruling }
+}
+
+fn store(n: u32) -> (tempfile::TempDir, SqliteStore) {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = SqliteStore::open(&dir.path().join("s.db")).unwrap();
+    (0..n).for_each(|i| assert!(record(&mut store, i, "inconclusive", b"p").new_clip));
+    (dir, store)
+}
+
+fn sound(store: &SqliteStore) {
+    assert_eq!(store.check().unwrap().problems, Vec::<String>::new());
+}
+
+#[test]
+fn recording_twice_changes_nothing_and_another_pipeline_adds_a_verdict() {
+    let (_dir, mut s) = store(1);
+    let again = record(&mut s, 0, "inconclusive", b"p");
+    assert_eq!(
+        again,
+        Recorded { new_clip: false, new_observables: false, observables_row: Some(1), reviews: 0 }
+    );
+    record(&mut s, 0, "supports_spoof", b"q");
+    let verdicts = s.verdicts(&id(0)).unwrap();
+    assert_eq!(verdicts.len(), 2);
+    assert_eq!(verdicts[0].conclusion, "supports_spoof");
+    assert_eq!(s.clip(&id(0)).unwrap().unwrap().conclusion, "supports_spoof");
+    assert_eq!(s.observables_in(1).unwrap(), Some(observables(0)));
+    assert_eq!(s.observables_of(&id(7)).unwrap(), None);
+    assert_eq!(
+        s.clips_with_trace(&Trace { kind: TraceKind::GeneratorRun, value: "run 0".into() }).unwrap(),
+        [id(0)]
+    );
+    sound(&s);
+}
+
+#[test]
+fn a_changed_verdict_asks_for_review_of_near_duplicates_only() {
+    let (_dir, mut s) = store(4);
+    let weak = Link::new(id(0), id(2), LinkKind::SameLogo, 0.9, Vec::new()).unwrap();
+    s.add_links(&[pictures(0, 1), weak]).unwrap();
+    assert_eq!(record(&mut s, 0, "supports_spoof", b"q").reviews, 1);
+    assert_eq!(record(&mut s, 0, "supports_spoof", b"r").reviews, 0, "the same conclusion again");
+    let open = s.reviews().unwrap();
+    assert_eq!((open.len(), open[0].clip, open[0].cause), (1, id(1), id(0)));
+    assert_eq!((open[0].before.as_str(), open[0].after.as_str()), ("inconclusive", "supports_spoof"));
+    assert!(s.resolve_review(open[0].id, "k.m.", at(5)).unwrap());
+    assert!(!s.resolve_review(open[0].id, "k.m.", at(6)).unwrap());
+    assert!(s.reviews().unwrap().is_empty());
+    assert_eq!(s.clip(&id(1)).unwrap().unwrap().conclusion, "inconclusive", "never changed silently");
+}
+
+#[test]
+fn clusters_follow_links_and_decisions_and_keep_their_numbers() {
+    let (_dir, mut s) = store(6);
+    s.add_links(&[pictures(0, 1), pictures(1, 2), pictures(3, 4)]).unwrap();
+    let list = s.clusters(10).unwrap();
+    assert_eq!(list.iter().map(|c| c.members).collect::<Vec<_>>(), [2, 3]);
+    let big = s.clip(&id(0)).unwrap().unwrap().cluster;
+    s.decide(&decision(Ruling::Confirm { clips: set(&[0, 1, 2]) })).unwrap();
+    s.decide(&decision(Ruling::Name { clip: id(1), name: "Overload".into() })).unwrap();
+    // A link to another cluster brings its clips in; the number and the name stay.
+    s.add_links(&[pictures(2, 3)]).unwrap();
+    let d = s.cluster(big).unwrap();
+    assert_eq!((d.clips.len(), d.summary.confirmed, d.summary.name.as_deref()), (5, true, Some("Overload")));
+    assert_eq!((d.links.len(), d.decisions.len()), (4, 2));
+    // Taken out by an analyst, it stays out, whatever links come.
+    s.decide(&decision(Ruling::Split { apart: set(&[3, 4]), from: set(&[0, 1, 2]) })).unwrap();
+    s.add_links(&[pictures(0, 4), pictures(1, 3)]).unwrap();
+    assert_eq!(s.cluster(big).unwrap().clips.len(), 3);
+    let small = s.clip(&id(4)).unwrap().unwrap().cluster;
+    assert!(small != big && s.cluster(small).unwrap().clips.len() == 2);
+    assert!(!s.cluster(small).unwrap().summary.confirmed);
+    sound(&s);
+    assert!(matches!(s.cluster(999), Err(StoreError::NoCluster(999))));
+    assert!(matches!(s.add_links(&[pictures(0, 77)]), Err(StoreError::NoClip(_))));
+    sound(&s);
+}
+
+#[test]
+fn clusters_do_not_depend_on_the_order_of_arrival() {
+    let all: Vec<Link> = (0..11).map(|i| pictures(i, (i * 5 + 3) % 12)).filter(|l| l.a != l.b).collect();
+    let partition = |order: &[usize], one_by_one: bool| {
+        let (_dir, mut s) = store(12);
+        let links: Vec<Link> = order.iter().map(|i| all[*i].clone()).collect();
+        if one_by_one {
+            links.iter().for_each(|l| s.add_links(std::slice::from_ref(l)).unwrap());
+        } else {
+            s.add_links(&links).unwrap();
+        }
+        let mut groups: std::collections::BTreeMap<i64, BTreeSet<ClipId>> = Default::default();
+        for n in 0..12 {
+            groups.entry(s.clip(&id(n)).unwrap().unwrap().cluster).or_default().insert(id(n));
+        }
+        sound(&s);
+        groups.into_values().collect::<BTreeSet<_>>()
+    };
+    let forward: Vec<usize> = (0..all.len()).collect();
+    let backward: Vec<usize> = forward.iter().rev().copied().collect();
+    assert_eq!(partition(&forward, true), partition(&backward, true));
+    assert_eq!(partition(&forward, true), partition(&backward, false));
+}
+
+#[test]
+fn sightings_are_counted_once() {
+    let (_dir, mut s) = store(2);
+    let seen = |ms| Sighting { url: "https://example.org/1".into(), channel: "@x".into(), seen_at: at(ms) };
+    s.add_sightings(&id(0), &[seen(50), seen(70)]).unwrap();
+    s.add_sightings(&id(0), &[seen(50)]).unwrap();
+    s.add_links(&[pictures(0, 1)]).unwrap();
+    let c = &s.clusters(1).unwrap()[0];
+    assert_eq!((c.sightings, c.first_seen, c.last_seen), (2, Some(at(50)), Some(at(70))));
+    assert!(matches!(s.add_sightings(&id(9), &[]), Err(StoreError::NoClip(_))));
+    sound(&s);
+}
+
+#[test]
+fn a_backup_is_a_whole_store_and_overwrites_nothing() {
+    let (dir, mut s) = store(3);
+    s.add_links(&[pictures(0, 1)]).unwrap();
+    let copy = dir.path().join("copy.db");
+    s.backup(&copy).unwrap();
+    record(&mut s, 5, "inconclusive", b"p");
+    let c = SqliteStore::open(&copy).unwrap();
+    assert_eq!(c.check().unwrap(), CheckReport { clips: 3, verdicts: 3, problems: vec![] });
+    assert_eq!(c.clusters(9).unwrap().len(), 1);
+    assert!(s.backup(&copy).is_err());
+}
+
+#[test]
+fn a_later_schema_is_refused_and_rubbish_too() {
+    let (dir, s) = store(0);
+    s.db.pragma_update(None, "user_version", 99).unwrap();
+    drop(s);
+    let path = dir.path().join("s.db");
+    assert!(matches!(SqliteStore::open(&path), Err(StoreError::TooNew { found: 99, known: 1 })));
+    let rubbish = dir.path().join("r.db");
+    std::fs::write(&rubbish, vec![7u8; 5_000]).unwrap();
+    assert!(matches!(SqliteStore::open(&rubbish), Err(StoreError::Database(_))));
+}
+
+#[test]
+fn check_finds_what_is_wrong() {
+    let (_dir, s) = store(2);
+    s.db.execute_batch("UPDATE cluster SET members = 7 WHERE id = 1; UPDATE observables SET frames = x'00'")
+        .unwrap();
+    let problems = s.check().unwrap().problems;
+    assert_eq!(problems.len(), 3, "{problems:?}");
+}
+
+#[test]
+fn two_connections_write_to_one_store() {
+    let (dir, _s) = store(0);
+    let path = dir.path().join("s.db");
+    std::thread::scope(|scope| {
+        for worker in 0..2 {
+            let path = &path;
+            scope.spawn(move || {
+                let mut s = SqliteStore::open(path).unwrap();
+                // Half of the clips are recorded by both.
+                for n in 0..60 {
+                    record(&mut s, worker * 30 + n, "inconclusive", b"p");
+                }
+            });
+        }
+    });
+    let s = SqliteStore::open(&path).unwrap();
+    assert_eq!(s.check().unwrap(), CheckReport { clips: 90, verdicts: 90, problems: vec![] });
+}
+
+#[test]
+fn a_full_disk_is_a_clear_error_and_leaves_the_store_as_it_was() {
+    let (_dir, mut s) = store(3);
+    let pages: i64 = s.db.query_row("PRAGMA page_count", [], |r| r.get(0)).unwrap();
+    // SQLite answers as on a full disk when a limit on pages is reached.
+    s.db.query_row(&format!("PRAGMA max_page_count = {}", pages + 1), [], |_| Ok(())).unwrap();
+    let mut o = observables(50);
+    o.traces = (0..2_000).map(|n| Trace { kind: TraceKind::Encoder, value: format!("{n:0>90}") }).collect();
+    let full = s.record(&Recording {
+        clip: id(50),
+        path: "b.mp4",
+        size: 1,
+        at: at(1),
+        pipeline_digest: Sha256Hash::of(b"p"),
+        conclusion: "inconclusive",
+        llr: None,
+        verdict_line: "{}",
+        evidence_lines: &[],
+        observables: Some(&o),
+        sightings: &[],
+    });
+    assert!(matches!(full, Err(StoreError::Full)), "{full:?}");
+    assert!(s.clip(&id(50)).unwrap().is_none());
+    sound(&s);
+    s.db.query_row("PRAGMA max_page_count = 1073741823", [], |_| Ok(())).unwrap();
+    record(&mut s, 50, "inconclusive", b"p");
+    sound(&s);
+}
