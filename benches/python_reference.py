@@ -1,7 +1,8 @@
 """What a careful Python programmer would write: PyAV, OpenCV and onnxruntime on the same models and policy.
 
 It does the work that costs time and none of the rest: decode (pictures that no other needs are skipped), two
-pictures a second through CenterFace at 384 px, face crops through face-blend, speech through voice-whisper.
+pictures a second through CenterFace at 384 px, face crops through face-blend, speech through voice-whisper, windows
+of two seconds end to end through Perth.
 Where speech is, it is told (`--speech`, from Seamline's own report), so it runs no voice activity detection; it
 measures no sharpness, bandwidth or noise, follows no tracks, makes no report, and runs in no jail. All of that
 is in its favour.
@@ -21,7 +22,7 @@ import cv2
 import numpy as np
 import onnxruntime as ort
 
-STRIDE, RATE, WINDOW = 4, 16_000, 48_000
+STRIDE, RATE, WINDOW, MARK = 4, 16_000, 48_000, 32_000
 WITH_FACES, WITHOUT = 0.5, 1.0
 
 
@@ -88,6 +89,7 @@ def main() -> None:
     finder = session(a.cache / "face-centerface.onnx", a.threads)
     blend = session(a.models / "face-blend/model.onnx", a.threads)
     voice = session(a.cache / "voice-whisper.onnx", a.threads)
+    perth = session(a.cache / "perth.onnx", a.threads)
     began = time.monotonic()
     pictures, crops, scores, due = 0, [], [], 0.0
     sound: list[np.ndarray] = []
@@ -123,7 +125,8 @@ def main() -> None:
             batch.clear()
     if batch:
         voiced.extend(voice.run(["logit"], {"wave": np.stack(batch).astype(np.float32)})[0])
-    print(json.dumps({"pictures": pictures, "crops": len(scores), "windows": len(voiced), "seconds": time.monotonic() - began,
+    marks = [perth.run(None, {"wave": samples[None, i:i + MARK]})[0].item() for i in range(0, len(samples) - MARK, MARK)]
+    print(json.dumps({"marks": max(marks, default=None), "pictures": pictures, "crops": len(scores), "windows": len(voiced), "seconds": time.monotonic() - began,
                       "face": float(np.mean(scores)) if scores else None, "voice": float(np.mean(voiced)) if voiced else None}))
 
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Every bench: ratios within one run, on clips made by recipe, written beside this file. `--long` adds the
-# three-hour clip.
+# Every bench: ratios within one run, on clips made by recipe, written beside this file. `--long` measures
+# the three-hour clip instead.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cache="${SEAMLINE_CACHE:-$PWD/.cache}"

@@ -67,7 +67,7 @@ fn main() {
         .collect();
     let engine = Engine::load(&home, &plan, seamline_provenance::Trust::default()).unwrap();
     let file = std::fs::File::open(clip).unwrap();
-    analyse(file, &engine, &options, false, &mut |_| {});
+    analyse(file, &engine, &options, false, None, &mut |_| {});
     for run in runs.lock().unwrap().iter() {
         println!(
             r#"{{"model":"{}","weights":"{}","shape":{},"micros":{}}}"#,

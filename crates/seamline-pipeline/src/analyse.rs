@@ -4,12 +4,14 @@
 //! ids, so that the same clip leaves the same evidence however busy the machine is.
 
 use crate::engine::Engine;
+use crate::observe::{self, PictureObserver, SoundObserver};
 use crate::options::{Profile, ScanOptions, gap_code};
 use crate::timeline::Timeline;
 use crossbeam_channel::{Receiver, Sender, bounded};
+use seamline_campaign::observables::Observables;
 use seamline_core::{
-    Aspect, AudioBlock, DetectorId, Evidence, EvidenceLog, Gap, MediaError, MediaTime, MediaUnit, Outcome,
-    Quality, Span, Stage, StreamIndex, StreamInfo, StreamKind, Subject, VideoFrame,
+    Aspect, AudioBlock, ClipId, DetectorId, Evidence, EvidenceLog, Gap, MediaError, MediaTime, MediaUnit,
+    Outcome, Quality, Span, Stage, StreamIndex, StreamInfo, StreamKind, Subject, VideoFrame,
 };
 use seamline_detect::pictures::{PictureSampler, PictureSummary};
 use seamline_detect::speech::SpeechSampler;
@@ -44,10 +46,20 @@ pub enum Note {
     Evidence(Evidence),
     /// A picture for reports.
     Picture(Picture),
+    /// What the clip can be recognised by.
+    Observables(Box<Observables>),
 }
 
-/// Judges one clip. Everything it has to say goes to `say`; it does not fail: failures are evidence.
-pub fn analyse(file: File, engine: &Engine, options: &ScanOptions, draw: bool, say: &mut dyn FnMut(Note)) {
+/// Judges one clip. Everything it has to say goes to `say`; it does not fail: failures are evidence. `draw` asks for
+/// pictures, `observe`, with the clip's id, for what it can be recognised by.
+pub fn analyse(
+    file: File,
+    engine: &Engine,
+    options: &ScanOptions,
+    draw: bool,
+    observe: Option<ClipId>,
+    say: &mut dyn FnMut(Note),
+) {
     say(Note::Progress(Stage::Provenance, 0.0));
     let mut declared = Vec::new();
     match file.try_clone() {
@@ -87,17 +99,19 @@ pub fn analyse(file: File, engine: &Engine, options: &ScanOptions, draw: bool, s
     let (block_tx, block_rx) = bounded::<AudioBlock>(BLOCKS_IN_FLIGHT);
     let (pictures, sound) = std::thread::scope(|scope| {
         let still = streams.iter().any(|s| s.judged && s.kind == StreamKind::Still);
-        let pictures = scope.spawn(move || watch(engine, options, still, frame_rx));
-        let sound = scope.spawn(|| listen(engine, draw, block_rx));
+        let pictures = scope.spawn(move || watch(engine, options, still, observe, frame_rx));
+        let sound = scope.spawn(move || listen(engine, draw, observe, block_rx));
         decode_all(reader.as_mut(), &streams, frame_tx, block_tx, say);
         (pictures.join(), sound.join())
     });
     say(Note::Progress(Stage::Infer, 1.0));
     let mut context = ClipContext::default();
     let mut runs: Runs<'_> = Vec::new();
+    let (mut seen, mut heard_by) = (None, None);
     match pictures {
         Ok(Ok(watched)) => {
             watched.marks.into_iter().for_each(|e| say(Note::Evidence(e)));
+            seen = watched.observed;
             context.pictures = watched.summary.pictures;
             context.tracks = watched.summary.tracks;
             context.tracks_not_kept = watched.summary.tracks_not_kept;
@@ -124,6 +138,7 @@ pub fn analyse(file: File, engine: &Engine, options: &ScanOptions, draw: bool, s
     match sound {
         Ok(Ok(heard)) => {
             heard.marks.into_iter().for_each(|e| say(Note::Evidence(e)));
+            heard_by = heard.observed;
             context.speech = heard.speech;
             runs.extend(heard.runs);
             heard.pictures.into_iter().for_each(|p| say(Note::Picture(p)));
@@ -132,6 +147,9 @@ pub fn analyse(file: File, engine: &Engine, options: &ScanOptions, draw: bool, s
         Err(_) => {
             say(Note::Evidence(failure_in(Aspect::Voice, Stage::Sample, "the sound thread died".into())))
         }
+    }
+    if let Some(clip) = observe {
+        say(Note::Observables(Box::new(observe::join(clip, seen, heard_by, &declared))));
     }
     runs.sort_by(|a, b| a.0.cmp(&b.0));
     for (id, run, mut log, broken) in runs {
@@ -236,6 +254,7 @@ fn give(runs: &mut Runs<'_>, sample: &Sample) {
 
 struct Watched<'e> {
     marks: Vec<Evidence>,
+    observed: Option<Observables>,
     summary: PictureSummary,
     runs: Runs<'e>,
 }
@@ -244,6 +263,7 @@ fn watch<'e>(
     engine: &'e Engine,
     options: &ScanOptions,
     still: bool,
+    observe: Option<ClipId>,
     frames: Receiver<VideoFrame>,
 ) -> Result<Watched<'e>, DetectError> {
     let mut marks = PictureMarks::new(
@@ -253,31 +273,46 @@ fn watch<'e>(
     );
     let mut runs = start(engine, SampleKind::Face);
     let mut sampler = PictureSampler::new(&engine.faces, options.profile.frames(), options.limits.max_tracks);
+    let mut observer = observe.map(|clip| (clip, PictureObserver::default()));
     for frame in frames {
+        if let Some((_, observer)) = &mut observer {
+            observer.push(&frame)?;
+        }
         marks.push(&frame)?;
         sampler.push(&frame, &mut |sample| {
             give(&mut runs, &sample);
             Ok(())
         })?;
     }
-    Ok(Watched { marks: marks.finish(), summary: sampler.finish(), runs })
+    let observed = observer.map(|(clip, observer)| observer.finish(clip));
+    Ok(Watched { marks: marks.finish(), observed, summary: sampler.finish(), runs })
 }
 
 struct Heard<'e> {
     marks: Vec<Evidence>,
+    observed: Option<Observables>,
     speech: Vec<StreamSpeech>,
     pictures: Vec<Picture>,
     runs: Runs<'e>,
 }
 
-fn listen(engine: &Engine, draw: bool, blocks: Receiver<AudioBlock>) -> Result<Heard<'_>, DetectError> {
+fn listen(
+    engine: &Engine,
+    draw: bool,
+    observe: Option<ClipId>,
+    blocks: Receiver<AudioBlock>,
+) -> Result<Heard<'_>, DetectError> {
     let mut runs = start(engine, SampleKind::Speech);
     let mut samplers: BTreeMap<StreamIndex, SpeechSampler> = BTreeMap::new();
     let mut lengths: Vec<usize> = engine.detectors.iter().filter_map(|d| d.spec().window).collect();
     lengths.sort_unstable();
     lengths.dedup();
     let mut marks: Vec<_> = engine.speech_marks.iter().map(SpeechMark::start).collect();
+    let mut observer = observe.map(|clip| (clip, SoundObserver::default()));
     for block in blocks {
+        if let Some((_, observer)) = &mut observer {
+            observer.push(&block);
+        }
         marks.iter_mut().try_for_each(|m| m.push(&block))?;
         let sampler =
             samplers.entry(block.stream).or_insert_with(|| SpeechSampler::new(block.stream, &lengths, draw));
@@ -286,7 +321,9 @@ fn listen(engine: &Engine, draw: bool, blocks: Receiver<AudioBlock>) -> Result<H
             Ok(())
         })?;
     }
-    let mut heard = Heard { marks: Vec::new(), speech: Vec::new(), pictures: Vec::new(), runs: Vec::new() };
+    let observed = observer.map(|(clip, observer)| observer.finish(clip));
+    let mut heard =
+        Heard { marks: Vec::new(), observed, speech: Vec::new(), pictures: Vec::new(), runs: Vec::new() };
     for sampler in samplers.into_values() {
         let (speech, picture) = sampler.finish(&mut |sample| {
             give(&mut runs, &sample);

@@ -8,6 +8,7 @@
 pub mod analyse;
 pub mod engine;
 pub mod jail;
+mod observe;
 pub mod options;
 pub mod scan;
 pub mod supervise;

@@ -6,9 +6,10 @@
 use crate::analyse::failure;
 use crate::engine::{EngineError, Plan};
 use crate::options::ScanOptions;
-use crate::supervise::{Ending, Findings, LOST_STAGE, Worker, WorkerError, WorkerSetup};
+use crate::supervise::{Ending, Findings, LOST_STAGE, Wants, Worker, WorkerError, WorkerSetup};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use rustix::fs::{Mode, OFlags};
+use seamline_campaign::observables::Observables;
 use seamline_core::{ClipId, ClipRecord, Fuser, JailStatus, RunInfo, RunTotals, Stage};
 use seamline_fuse::MaxAspectFuser;
 use seamline_infer::{Home, RUNTIME_VERSION};
@@ -60,6 +61,8 @@ pub enum Event<'a> {
         index: u64,
         /// Everything about it.
         record: Box<ClipRecord>,
+        /// What it can be recognised by, where [`Scan::observe`] is set and it could be decoded.
+        observables: Option<Box<Observables>>,
     },
 }
 
@@ -73,6 +76,8 @@ pub struct Scan {
     pub jobs: usize,
     /// Whether pictures for reports are wanted.
     pub exhibits: bool,
+    /// Whether it is wanted what clips can be recognised by; `false` unless set.
+    pub observe: bool,
 }
 
 impl Scan {
@@ -82,7 +87,7 @@ impl Scan {
         let first = Worker::start(&setup)?;
         let info = run_info(&plan, &setup.options, first.status().clone());
         let fuser = MaxAspectFuser::new(plan.fusion);
-        Ok(Self { setup, info, fuser, first, jobs: jobs.max(1), exhibits })
+        Ok(Self { setup, info, fuser, first, jobs: jobs.max(1), exhibits, observe: false })
     }
 
     /// What the run is made with.
@@ -101,8 +106,9 @@ impl Scan {
         let mut totals = RunTotals::default();
         let queue = Queue::feed(paths, self.jobs, stop.clone());
         let (tell, told) = bounded::<Message>(64);
-        let Self { setup, fuser, first, jobs, exhibits, .. } = self;
-        let shared = Shared { setup: &setup, fuser: &fuser, exhibits, queue: &queue, stop };
+        let Self { setup, fuser, first, jobs, exhibits, observe, .. } = self;
+        let wants = Wants { exhibits, observe };
+        let shared = Shared { setup: &setup, fuser: &fuser, wants, queue: &queue, stop };
         std::thread::scope(|scope| {
             let mut first = Some(first);
             for _ in 0..jobs {
@@ -118,11 +124,11 @@ impl Scan {
                     Message::Progress(index, stage, fraction) => {
                         on(Event::Progress { index, stage, fraction })
                     }
-                    Message::Finished(index, record) => {
-                        waiting.insert(index, record);
-                        while let Some(record) = waiting.remove(&next) {
+                    Message::Finished(index, judged) => {
+                        waiting.insert(index, judged);
+                        while let Some((record, observables)) = waiting.remove(&next) {
                             totals.count(&record);
-                            on(Event::Finished { index: next, record });
+                            on(Event::Finished { index: next, record, observables });
                             next += 1;
                             queue.emitted(next);
                         }
@@ -130,9 +136,9 @@ impl Scan {
                 }
             }
             // A stopped run leaves holes: what was finished after them is still told.
-            for (index, record) in waiting {
+            for (index, (record, observables)) in waiting {
                 totals.count(&record);
-                on(Event::Finished { index, record });
+                on(Event::Finished { index, record, observables });
             }
         });
         totals.interrupted = stop.load(Ordering::Relaxed);
@@ -154,10 +160,13 @@ fn run_info(plan: &Plan, options: &ScanOptions, jail: JailStatus) -> RunInfo {
     }
 }
 
+/// A record, and what the clip can be recognised by.
+type Judged = (Box<ClipRecord>, Option<Box<Observables>>);
+
 enum Message {
     Begun(u64, PathBuf),
     Progress(u64, Stage, f32),
-    Finished(u64, Box<ClipRecord>),
+    Finished(u64, Judged),
 }
 
 /// Paths with their numbers, and the window that holds the eager back.
@@ -217,7 +226,7 @@ impl Queue {
 struct Shared<'s> {
     setup: &'s WorkerSetup,
     fuser: &'s MaxAspectFuser,
-    exhibits: bool,
+    wants: Wants,
     queue: &'s Queue,
     stop: &'s AtomicBool,
 }
@@ -226,8 +235,8 @@ impl Shared<'_> {
     fn work(&self, mut worker: Option<Worker>, tell: &Sender<Message>) {
         while let Some((index, path)) = self.queue.next(self.stop) {
             let _ = tell.send(Message::Begun(index, path.clone()));
-            let Some(record) = self.judge(&path, index, &mut worker, tell) else { return };
-            if tell.send(Message::Finished(index, Box::new(record))).is_err() {
+            let Some(judged) = self.judge(&path, index, &mut worker, tell) else { return };
+            if tell.send(Message::Finished(index, judged)).is_err() {
                 return;
             }
         }
@@ -240,7 +249,7 @@ impl Shared<'_> {
         index: u64,
         slot: &mut Option<Worker>,
         tell: &Sender<Message>,
-    ) -> Option<ClipRecord> {
+    ) -> Option<Judged> {
         let shown = path.to_string_lossy().into_owned();
         let broken = |clip, size, stage, message| {
             let found =
@@ -266,7 +275,7 @@ impl Shared<'_> {
             let _ = tell.try_send(Message::Progress(index, stage, fraction));
         };
         let (mut found, ending) =
-            worker.clip(&file, clip, size, self.exhibits, limits, self.stop, &mut progress);
+            worker.clip(&file, clip, size, self.wants, limits, self.stop, &mut progress);
         match ending {
             Ending::Done => *slot = Some(worker),
             Ending::Lost(message) => found.evidence.push(failure("seamline", LOST_STAGE, message)),
@@ -275,9 +284,9 @@ impl Shared<'_> {
         Some(self.record(shown, Some(clip), size, found))
     }
 
-    fn record(&self, path: String, clip: Option<ClipId>, size: u64, found: Findings) -> ClipRecord {
+    fn record(&self, path: String, clip: Option<ClipId>, size: u64, found: Findings) -> Judged {
         let verdict = self.fuser.fuse(clip, &found.evidence);
-        ClipRecord {
+        let record = ClipRecord {
             path,
             clip,
             size,
@@ -287,7 +296,8 @@ impl Shared<'_> {
             evidence: found.evidence,
             exhibits: found.exhibits,
             verdict,
-        }
+        };
+        (Box::new(record), found.observables)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::wire::{self, Job, Probe, Reply, Start};
 use crate::worker::{STAGE, WORKER_ARGUMENT};
+use seamline_campaign::observables::Observables;
 use seamline_core::{ClipId, Evidence, Exhibit, Gap, JailStatus, Limits, Stage, StreamInfo};
 use std::fs::File;
 use std::io;
@@ -55,6 +56,17 @@ pub struct Findings {
     pub evidence: Vec<Evidence>,
     /// Pictures.
     pub exhibits: Vec<Exhibit>,
+    /// What the clip can be recognised by, where that was asked.
+    pub observables: Option<Box<Observables>>,
+}
+
+/// What is wanted of a clip beside its evidence.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wants {
+    /// Pictures for reports.
+    pub exhibits: bool,
+    /// What it can be recognised by.
+    pub observe: bool,
 }
 
 /// How a clip ended.
@@ -133,13 +145,14 @@ impl Worker {
         file: &File,
         clip: ClipId,
         size: u64,
-        exhibits: bool,
+        wants: Wants,
         limits: &Limits,
         stop: &AtomicBool,
         progress: &mut dyn FnMut(Stage, f32),
     ) -> (Findings, Ending) {
         let mut found = Findings::default();
-        let sent = wire::send(&self.socket, &Job::Clip { clip, size, exhibits })
+        let Wants { exhibits, observe } = wants;
+        let sent = wire::send(&self.socket, &Job::Clip { clip, size, exhibits, observe })
             .and_then(|()| wire::send_fd(&self.socket, file));
         if let Err(e) = sent {
             return (found, Ending::Lost(format!("worker could not be reached: {e}")));
@@ -156,6 +169,10 @@ impl Worker {
                     Reply::Gap(gap) => found.gaps.push(gap),
                     Reply::Evidence(e) => found.evidence.push(*e),
                     Reply::Exhibit(e) => found.exhibits.push(e),
+                    Reply::Observables(parcel) => match parcel.unpack(clip) {
+                        Ok(observables) => found.observables = Some(Box::new(observables)),
+                        Err(e) => return (found, Ending::Lost(format!("observables: {e}"))),
+                    },
                     Reply::Done => return (found, Ending::Done),
                     Reply::Ready(_) | Reply::Unfit(_) | Reply::Probed(_) => {
                         return (found, Ending::Lost("worker spoke out of turn".into()));

@@ -1,6 +1,7 @@
 //! What parent and worker say to each other: length-prefixed JSON over one Unix socket, the clip's descriptor
 //! beside the job.
 
+use crate::observe::Parcel;
 use crate::options::ScanOptions;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::net::{
@@ -15,7 +16,7 @@ use std::mem::MaybeUninit;
 use std::os::unix::net::UnixStream;
 
 /// A longer message is a bug or an attack.
-const MAX_MESSAGE: u32 = 32 << 20;
+const MAX_MESSAGE: u32 = 64 << 20;
 
 /// How a worker is to start.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -32,6 +33,8 @@ pub(crate) enum Job {
         clip: ClipId,
         size: u64,
         exhibits: bool,
+        /// Whether the clip is to be recognised again.
+        observe: bool,
     },
     /// Tries something that the jail must refuse; answered by [`Reply::Probed`].
     Probe(Probe),
@@ -74,6 +77,7 @@ pub(crate) enum Reply {
     Gap(Gap),
     Evidence(Box<Evidence>),
     Exhibit(Exhibit),
+    Observables(Box<Parcel>),
     /// The clip is done.
     Done,
     /// What a probe met: `None` = it was allowed.

@@ -3,10 +3,12 @@
 use crate::analyse::{Note, analyse};
 use crate::engine::{Engine, Plan};
 use crate::jail;
+use crate::observe::Parcel;
+use crate::supervise::Wants;
 use crate::wire::{self, Job, Probe, Reply, Start};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use seamline_core::{Exhibit, JailStatus, Stage};
+use seamline_core::{ClipId, Exhibit, JailStatus, Stage};
 use seamline_detect::Picture;
 use seamline_infer::Home;
 use std::fs::File;
@@ -30,9 +32,9 @@ pub fn run() -> io::Result<()> {
     while let Some(job) = wire::receive::<Job>(&socket)? {
         match job {
             Job::Probe(probe) => wire::send(&socket, &Reply::Probed(try_probe(probe)))?,
-            Job::Clip { exhibits, .. } => {
+            Job::Clip { clip: id, exhibits, observe, .. } => {
                 let file = File::from(wire::receive_fd(&socket)?);
-                clip(file, &engine, &start, exhibits, &socket)?;
+                clip(file, &engine, &start, Wants { exhibits, observe }, id, &socket)?;
             }
         }
     }
@@ -62,9 +64,16 @@ fn prepare(start: &Start) -> Result<(Engine, JailStatus), String> {
     }
 }
 
-fn clip(file: File, engine: &Engine, start: &Start, draw: bool, socket: &UnixStream) -> io::Result<()> {
+fn clip(
+    file: File,
+    engine: &Engine,
+    start: &Start,
+    wants: Wants,
+    id: ClipId,
+    socket: &UnixStream,
+) -> io::Result<()> {
     let mut broken = None;
-    analyse(file, engine, &start.options, draw, &mut |note| {
+    analyse(file, engine, &start.options, wants.exhibits, wants.observe.then_some(id), &mut |note| {
         if broken.is_some() {
             return;
         }
@@ -76,6 +85,10 @@ fn clip(file: File, engine: &Engine, start: &Start, draw: bool, socket: &UnixStr
             Note::Picture(picture) => match exhibit(picture) {
                 Some(exhibit) => Reply::Exhibit(exhibit),
                 None => return,
+            },
+            Note::Observables(observables) => match Parcel::pack(&observables) {
+                Ok(parcel) => Reply::Observables(Box::new(parcel)),
+                Err(_) => return, // a record that cannot be written is as good as none
             },
         };
         broken = wire::send(socket, &reply).err();

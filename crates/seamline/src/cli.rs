@@ -19,6 +19,14 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Judge videos, recordings and pictures
     Scan(ScanArgs),
+    /// Find clips in a store that share something with a clip
+    Match(crate::cli_campaign::MatchArgs),
+    /// Campaigns: what belongs together, and what analysts decided
+    #[command(subcommand)]
+    Campaign(crate::cli_campaign::CampaignCommand),
+    /// Look after a store
+    #[command(subcommand)]
+    Store(crate::cli_campaign::StoreCommand),
     /// List, verify or add models
     #[command(subcommand)]
     Models(ModelsCommand),
@@ -73,6 +81,18 @@ pub(crate) struct ScanArgs {
     /// Write self-contained HTML pages into this folder
     #[arg(long, value_name = "DIR")]
     pub(crate) html: Option<PathBuf>,
+    /// Record clips in this store (SQLite, made if absent), and link them to what was seen before
+    #[arg(long, value_name = "FILE")]
+    pub(crate) store: Option<PathBuf>,
+    /// Where the clips were seen
+    #[arg(long, value_name = "URL", requires = "store")]
+    pub(crate) seen_at: Option<String>,
+    /// Who posted them: a channel, an account
+    #[arg(long, value_name = "CHANNEL", requires = "store")]
+    pub(crate) seen_on: Option<String>,
+    /// When they were seen, as 2026-11-27T10:50:55Z or 2026-11-27 [default: now]
+    #[arg(long, value_name = "TIME", requires = "store")]
+    pub(crate) time: Option<String>,
     /// Run only these detectors, by id (see `seamline models list`)
     #[arg(short, long, value_name = "LIST", value_delimiter = ',')]
     pub(crate) detectors: Vec<String>,

@@ -3,6 +3,7 @@
 
 mod cli;
 mod cli_bench;
+mod cli_campaign;
 mod commands;
 mod output;
 mod progress;

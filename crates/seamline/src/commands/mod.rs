@@ -1,8 +1,11 @@
 //! One file a command.
 
 mod bench;
+mod campaign;
 mod doctor;
+mod matching;
 mod models;
+mod recorder;
 mod scan;
 
 use crate::cli::{Cli, Command};
@@ -14,6 +17,9 @@ use std::process::ExitCode;
 pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
     match cli.command {
         Command::Scan(args) => scan::run(&args),
+        Command::Match(args) => matching::run(&args),
+        Command::Campaign(command) => campaign::run(&command),
+        Command::Store(command) => campaign::store(&command),
         Command::Models(command) => models::run(&command),
         Command::Bench(command) => bench::run(&command),
         Command::Doctor => doctor::run(),

@@ -1,9 +1,12 @@
 //! `seamline scan`.
 
+use super::recorder::{Recorder, now};
 use crate::cli::{ProfileArg, ScanArgs};
 use crate::output;
 use crate::progress::Progress;
 use anyhow::{Context, Result, bail};
+use seamline_campaign::moment::Moment;
+use seamline_campaign::store::Sighting;
 use seamline_core::{ClipRecord, Limits, RunInfo, RunTotals};
 use seamline_infer::Home;
 use seamline_pipeline::scan::{Event, Scan};
@@ -44,7 +47,10 @@ pub(crate) fn run(args: &ScanArgs) -> Result<ExitCode> {
     let (paths, total) = paths(args)?;
     let jobs = total.map_or(jobs, |t| jobs.min(usize::try_from(t).unwrap_or(jobs))).max(1);
     let mut sinks = Sinks::open(args)?;
-    let scan = Scan::prepare(&Home::resolve(), setup, jobs, args.html.is_some())?;
+    let mut recorder =
+        args.store.as_deref().map(|path| Recorder::open(path, sightings(args)?)).transpose()?;
+    let mut scan = Scan::prepare(&Home::resolve(), setup, jobs, args.html.is_some())?;
+    scan.observe = recorder.is_some();
     let info = scan.info().clone();
     if !info.jail.is_full() {
         output::complain("workers are not fully shut in on this kernel (see `seamline doctor`)");
@@ -75,10 +81,18 @@ pub(crate) fn run(args: &ScanArgs) -> Result<ExitCode> {
                 .begun(index, path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned());
         }
         Event::Progress { index, stage, fraction } => progress.at(index, stage, fraction),
-        Event::Finished { index, record } => {
+        Event::Finished { index, record, observables } => {
             progress.finished(index);
             if broken.is_none() {
-                broken = progress.suspend(|| sinks.clip(&record, &info)).err();
+                broken = progress
+                    .suspend(|| {
+                        // Into the store first: what the report says was done can then be relied on.
+                        if let Some(recorder) = &mut recorder {
+                            recorder.record(&record, observables.as_deref(), &info)?;
+                        }
+                        sinks.clip(&record, &info)
+                    })
+                    .err();
                 if broken.is_some() {
                     stop.store(true, Ordering::Relaxed);
                 }
@@ -86,6 +100,9 @@ pub(crate) fn run(args: &ScanArgs) -> Result<ExitCode> {
         }
     });
     progress.clear();
+    if let Some(recorder) = recorder {
+        recorder.close()?;
+    }
     if let Some(e) = broken {
         return Err(e);
     }
@@ -95,6 +112,19 @@ pub(crate) fn run(args: &ScanArgs) -> Result<ExitCode> {
         return Ok(ExitCode::from(130));
     }
     Ok(ExitCode::from(u8::from(totals.not_assessable > 0)))
+}
+
+/// Where the clips of this run were seen, if that was said.
+fn sightings(args: &ScanArgs) -> Result<Vec<Sighting>> {
+    if args.seen_at.is_none() && args.seen_on.is_none() && args.time.is_none() {
+        return Ok(Vec::new());
+    }
+    let seen_at = match &args.time {
+        Some(text) => Moment::parse(text).with_context(|| format!("--time {text}: not a time"))?,
+        None => now(),
+    };
+    let text = |option: &Option<String>| option.clone().unwrap_or_default();
+    Ok(vec![Sighting { url: text(&args.seen_at), channel: text(&args.seen_on), seen_at }])
 }
 
 type Paths = (Box<dyn Iterator<Item = PathBuf> + Send>, Option<u64>);

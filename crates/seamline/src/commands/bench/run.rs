@@ -212,7 +212,7 @@ impl Bench<'_> {
                 progress.begun(index, format!("{name}: {file}"));
             }
             Event::Progress { index, stage, fraction } => progress.at(index, stage, fraction),
-            Event::Finished { index, record } => {
+            Event::Finished { index, record, .. } => {
                 progress.finished(index);
                 if broken.is_none()
                     && let Err(e) = cache.put(&record)

@@ -1,0 +1,141 @@
+//! What a clip can be recognised by, taken in the same pass as detection: pictures in one thread, sound in the other.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use seamline_campaign::observables::{Observables, ObservablesBuilder, Trace, TraceKind, codec};
+use seamline_campaign::pdq::REDUCED_SIDE;
+use seamline_core::{
+    AudioBlock, ClipId, Evidence, MediaError, MediaTime, Outcome, Sha256Hash, StreamIndex, VideoFrame,
+};
+use serde::{Deserialize, Serialize};
+
+/// Silence put in for a gap, at most: longer ones shift what follows, and alignment finds it all the same.
+const MAX_SILENCE: MediaTime = MediaTime::from_millis(600_000);
+/// Rounding of timestamps that is no gap.
+const SLACK: MediaTime = MediaTime::from_millis(50);
+
+/// Watches the pictures of the first stream that has any.
+#[derive(Default)]
+pub(crate) struct PictureObserver {
+    builder: ObservablesBuilder,
+    stream: Option<StreamIndex>,
+}
+
+impl PictureObserver {
+    /// A decoded picture; it is converted, at a reduced size, only if it is one to hash.
+    pub(crate) fn push(&mut self, frame: &VideoFrame) -> Result<(), MediaError> {
+        let time = frame.time.as_micros();
+        let ours = *self.stream.get_or_insert(frame.stream) == frame.stream;
+        if !ours || frame.damaged || !self.builder.wants(time, false) {
+            return Ok(());
+        }
+        // Half as much again as what is hashed, so that the reduction to it is not a copy.
+        let side = (REDUCED_SIDE * 3 / 2) as f32;
+        let scale = (side / frame.width.min(frame.height).max(1) as f32).min(1.0);
+        let size = |v: u32| ((v as f32 * scale).round() as u32).max(1);
+        self.builder.push_frame(time, &frame.pixels.rgb(size(frame.width), size(frame.height))?);
+        Ok(())
+    }
+
+    /// Its half of the record.
+    pub(crate) fn finish(self, clip: ClipId) -> Observables {
+        self.builder.finish(clip)
+    }
+}
+
+/// Listens to the first stream of sound.
+#[derive(Default)]
+pub(crate) struct SoundObserver {
+    builder: ObservablesBuilder,
+    stream: Option<StreamIndex>,
+    until: Option<MediaTime>,
+}
+
+impl SoundObserver {
+    /// The next block.
+    pub(crate) fn push(&mut self, block: &AudioBlock) {
+        if *self.stream.get_or_insert(block.stream) != block.stream {
+            return;
+        }
+        match self.until {
+            None => self.builder.sound_starts(block.time.as_micros()),
+            Some(until) if block.time.minus(until) > SLACK => {
+                let missing = block.time.minus(until).min(MAX_SILENCE).as_micros();
+                let samples = missing.saturating_mul(i64::from(AudioBlock::RATE_HZ)) / 1_000_000;
+                self.builder.push_sound(&vec![0.0; usize::try_from(samples).unwrap_or(0)]);
+            }
+            Some(_) => {}
+        }
+        self.builder.push_sound(&block.samples);
+        let length = MediaTime::from_samples(block.samples.len() as u64, AudioBlock::RATE_HZ);
+        self.until = Some(block.time.plus(length.unwrap_or(MediaTime::ZERO)));
+    }
+
+    /// Its half of the record.
+    pub(crate) fn finish(self, clip: ClipId) -> Observables {
+        self.builder.finish(clip)
+    }
+}
+
+/// Both halves together, and what the file says of its tools. A half that failed is left out.
+pub(crate) fn join(
+    clip: ClipId,
+    seen: Option<Observables>,
+    heard: Option<Observables>,
+    evidence: &[Evidence],
+) -> Observables {
+    let mut all = seen.unwrap_or_else(|| ObservablesBuilder::new().finish(clip));
+    if let Some(heard) = heard {
+        all.sound = heard.sound;
+        all.duration_us = all.duration_us.max(heard.duration_us);
+        all.truncated |= heard.truncated;
+    }
+    all.traces.extend(evidence.iter().filter_map(trace));
+    all.traces.sort_unstable();
+    all.traces.dedup();
+    all
+}
+
+/// What a finding about the file says of the tool that made it.
+fn trace(evidence: &Evidence) -> Option<Trace> {
+    let Outcome::Finding { code, detail } = &evidence.outcome else { return None };
+    let value = |name: &str| detail.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
+    let (kind, value) = match code.name {
+        "container.encoder" => (TraceKind::Encoder, value("software")?),
+        "container.platform" => (TraceKind::Platform, value("platform")?),
+        // Prompt, seed and settings: the same text is the same run.
+        "generator.a1111" => (TraceKind::GeneratorRun, run(&value("parameters")?)),
+        "generator.comfyui" => (TraceKind::GeneratorRun, run(&value("graph")?)),
+        "generator.other" => (TraceKind::Generator, value("generator")?),
+        _ => return None,
+    };
+    Some(Trace { kind, value })
+}
+
+fn run(text: &str) -> String {
+    Sha256Hash::of(text.as_bytes()).to_string()
+}
+
+/// Observables as a worker sends them: hashes packed, since hours of them are megabytes.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Parcel {
+    frames: String,
+    sound: String,
+    rest: String,
+}
+
+impl Parcel {
+    pub(crate) fn pack(observables: &Observables) -> Result<Self, String> {
+        let packed = codec::pack(observables).map_err(|e| e.to_string())?;
+        let (frames, sound) = (STANDARD.encode(packed.frames), STANDARD.encode(packed.sound));
+        Ok(Self { frames, sound, rest: packed.rest })
+    }
+
+    /// What a worker sent is not trusted: anything malformed is an error, and it speaks of no clip but `clip`.
+    pub(crate) fn unpack(&self, clip: ClipId) -> Result<Observables, String> {
+        let bytes = |text: &str| STANDARD.decode(text).map_err(|e| e.to_string());
+        let observables = codec::unpack(&bytes(&self.frames)?, &bytes(&self.sound)?, &self.rest);
+        let observables = observables.map_err(|e| e.to_string())?;
+        if observables.clip == clip { Ok(observables) } else { Err("observables of another clip".into()) }
+    }
+}
