@@ -105,13 +105,16 @@ def unpack(package: str, version: str, want: str, folder: Path) -> bool:
 
 
 def protocol_rows(data: Path) -> list[dict[str, str]]:
-    """The audio rows of the shared protocol; nothing named in reserved.tsv may be among them."""
+    """The audio rows of the shared protocol, without what is reserved or a system of `voice-demo`."""
     reserved = {(r["kind"], r["name"]) for r in read_table(data / "reserved.tsv")}
+    demo = {r["generator"] for r in read_table(ROOT / "datasets" / "voice-demo" / "repositories.tsv")} - {"-"}
     rows = []
     for r in read_table(data / "protocol.tsv"):
         if r["modality"] != "audio" or r["label"] not in ("bonafide", "spoof"):
             continue
         if ("repository", r["source"]) in reserved or ("generator", r["generator"]) in reserved:
+            continue
+        if r["use"] == "train" and r["generator"] in demo:  # the demonstration pages must stay unseen systems
             continue
         rows.append({**r, "path": f"data:{r['path']}"})
     return rows

@@ -21,7 +21,7 @@ from scipy.signal import butter, sosfilt
 
 from lib import CACHE, RATE, ROOT, WORK, decode, read_table, repeat_to, trim, windows
 
-LAYERS = 4
+LAYERS = 6
 FIRST = 8.5  # clips of a family that come before the evaluation clips
 OUT = WORK / "features"
 CODECS = [("mp3", "libmp3lame", "mp3", (32, 128)), ("aac", "aac", "adts", (32, 128)), ("opus", "libopus", "ogg", (12, 64))]
