@@ -19,11 +19,9 @@ import onnxruntime
 import soundfile
 from scipy.signal import butter, sosfilt
 
-from lib import CACHE, RATE, ROOT, WORK, decode, read_table, repeat_to, trim, windows
+from lib import CACHE, FEATURES, LAYERS, RATE, ROOT, WORK, decode, read_table, repeat_to, trim, windows
 
-LAYERS = 6
-FIRST = 8.5  # clips of a family that come before the evaluation clips
-OUT = WORK / "features"
+FIRST = 6.5  # clips of a family that come before the evaluation clips
 CODECS = [("mp3", "libmp3lame", "mp3", (32, 128)), ("aac", "aac", "adts", (32, 128)), ("opus", "libopus", "ogg", (12, 64))]
 
 
@@ -84,7 +82,7 @@ def ordered(rows: list[dict[str, str]]) -> list[dict[str, str]]:
         seen[name] = seen.get(name, 0) + 1
         # LibriSpeech is one source but 251 speakers
         rank = seen[name] // (5 if r["source"].startswith("resemble-ai/") else 1)
-        keyed.append((FIRST if r["use"] == "eval" else rank, r["sha256"], r))
+        keyed.append((rank if r["use"] == "train" else FIRST, r["sha256"], r))
     return [r for _, _, r in sorted(keyed, key=lambda k: k[:2])]
 
 
@@ -98,12 +96,12 @@ def main() -> None:
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(WORK / "features.onnx", options, providers=["CPUExecutionProvider"])
     names = [f"layer_{k}" for k in range(1, LAYERS + 1)]
-    OUT.mkdir(parents=True, exist_ok=True)
+    FEATURES.mkdir(parents=True, exist_ok=True)
     done = failed = 0
     rows = read_table(WORK / "trials.tsv")
     rows = ordered(rows)
     for i, row in enumerate(rows):
-        dest = OUT / (hashlib.sha256(row["trial_id"].encode()).hexdigest()[:24] + ".npz")
+        dest = FEATURES / (hashlib.sha256(row["trial_id"].encode()).hexdigest()[:24] + ".npz")
         if i % parts != part or dest.exists():
             continue
         path = args.data / row["path"][5:] if row["path"].startswith("data:") else CACHE / row["path"]

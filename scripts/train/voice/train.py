@@ -1,9 +1,9 @@
-"""Stage 3: choose the layers on training folds, write out-of-fold scores and the head.
+"""Stage 3: choose the setting on training folds, write out-of-fold scores and the head.
 
 Only `use = train` clips are read here. The choice is made by the mean of two figures: the macro AUC
 within sources that hold both classes, and the macro AUC of generators against repository speech.
 Differences below TIE are noise with this many sources: then fewer layers (cheaper), more data (more
-systems) and the recipe's usual regularisation win.
+systems) and the recipe's usual setting win.
 """
 from __future__ import annotations
 
@@ -15,15 +15,23 @@ import numpy as np
 
 import model
 from lib import MODEL, WORK, write_table
+from model import Setting
 
-LAYER_SETS = [[1], [2], [1, 2], [1, 2, 3], [1, 2, 3, 4], [2, 3, 4], [3, 4]]  # cheapest first
-USUAL = 1e-3
-STRENGTHS = [3e-4, USUAL, 3e-3]
+LAYER_SETS = [(1,), (2,), (1, 2), (1, 2, 3), (2, 3, 4), (3, 4), (1, 2, 3, 4), (5, 6), (1, 2, 3, 4, 5, 6)]  # cheapest first
 TIE = 0.01
+PARTS = [4, 8, 16, 32, 64]
+# After the layers, one step at a time; the first of each is what the setting before it had.
+STEPS = [
+    [{}, {"objective": "layers"}, {"objective": "lda", "c": 0.1}, {"objective": "lda", "c": 1.0}],
+    [{}, {"effects": 3.0}, {"effects": 10.0}],
+    [{}, {"power": 1.0}, {"power": 0.0}],
+    [{}, {"copies": "plain"}],
+]
+STRENGTHS = [{}, {"c": 3e-4}, {"c": 3e-3}, {"c": 1e-2}]
 
 
-def measure(w: model.Windows, score: np.ndarray) -> dict[str, float]:
-    spoof, clip = w.spoof, model.clip_scores(w, score)
+def measure(w: model.Windows, score: np.ndarray, how: str = "mean") -> dict[str, float]:
+    spoof, clip = w.spoof, model.clip_scores(w, score, how=how)
     repo = model.is_repository(w.rows)
     inside = model.by_source(w.rows, spoof, clip)
     real = [r["source"].startswith("package/") for r in w.rows]
@@ -43,6 +51,34 @@ def pick(merits: dict):
     return next(k for k, v in merits.items() if v >= best - TIE)
 
 
+def one_class(w: model.Windows, fold: np.ndarray, layers: tuple[int, ...], axes: int = 64) -> np.ndarray:
+    """Distance to bona fide speech alone (Gaussian on its first principal axes): only measured, it is no linear head."""
+    score, spoof = np.full(len(w.x), np.nan), w.spoof[w.clip]
+    for f in np.unique(fold):
+        test = fold[w.clip] == f
+        real = ~test & ~spoof
+        x = model.select(w, list(layers), real)
+        mean, scale = model.standardiser(x)
+        z = ((x - mean) / scale).astype(np.float32)
+        values, vectors = np.linalg.eigh(z.T @ z / len(z))
+        basis = vectors[:, -axes:] / np.sqrt(values[-axes:])
+        score[test] = np.sum((((model.select(w, list(layers), test) - mean) / scale) @ basis) ** 2, axis=1)
+    return score
+
+
+def parts(w: model.Windows) -> list[tuple[str, np.ndarray]]:
+    """Clips of a random part of the generators, or of the repositories with bona fide speech; all else is kept."""
+    rng, out = np.random.default_rng(3), []
+    generator, source = (np.array([r[k] for r in w.rows]) for k in ("generator", "source"))
+    real = model.is_repository(w.rows) & ~w.spoof
+    for what, names, mine in (("generators", generator, w.spoof), ("repositories with bona fide speech", source, real)):
+        order = rng.permutation(np.unique(names[mine]))
+        for count in PARTS:
+            if count < len(order):
+                out.append((f"{count} {what} of {len(order)}", ~mine | np.isin(names, order[:count])))
+    return out
+
+
 def main() -> None:
     start = time.time()
     w = model.load("train")
@@ -52,42 +88,52 @@ def main() -> None:
     source = [r["source"] for r in w.rows]
     package = np.array([s.startswith("package/") for s in source])
     debian = np.array([s.startswith("debian/") for s in source])
+    old = np.array([not r["trial_id"].startswith("fetched/") for r in w.rows])
     everything = np.ones(len(w.rows), dtype=bool)
-    tried = []
+    tried: list[dict] = []
+    known: dict[tuple, float] = {}
 
-    def attempt(layers, c, what="all", keep=None):
-        m = measure(w, model.out_of_fold(w, fold, layers, c, keep))
-        tried.append({"layers": layers, "C": c, "data": what, **{k: round(v, 4) for k, v in m.items()}})
+    def note(layers, words, what, score, how="mean"):
+        m = measure(w, score, how)
+        tried.append({"layers": list(layers), "setting": words, "data": what, **{k: round(v, 4) for k, v in m.items()}})
         print(tried[-1], f"{time.time() - start:.0f} s", flush=True)
         return merit(m)
 
-    merits = {tuple(layers): attempt(layers, USUAL) for layers in LAYER_SETS}
-    layers = list(pick(merits))
-    data = {"all": everything, "no package synthesis": ~package, "no Debian": ~debian, "neither": ~debian & ~package}
-    merits = {what: merits[tuple(layers)] if what == "all" else attempt(layers, USUAL, what, keep)
-              for what, keep in data.items()}
-    what = pick(merits)
-    keep = data[what]
-    strength = {c: merits[what] if c == USUAL else attempt(layers, c, what, keep) for c in (USUAL, *STRENGTHS)}
-    c = pick(strength)
+    def attempt(s: Setting, what="all", keep=None) -> float:
+        if (s, what) not in known:
+            known[s, what] = note(s.layers, str(s), what, model.out_of_fold(w, fold, s, keep))
+        return known[s, what]
 
-    score = model.out_of_fold(w, fold, layers, c, keep)
+    s = pick({Setting(layers): attempt(Setting(layers)) for layers in LAYER_SETS})
+    for step in STEPS:
+        s = pick({t: attempt(t) for t in (s._replace(**change) for change in step)})
+    if s.objective != "lda":
+        s = pick({t: attempt(t) for t in (s._replace(**change) for change in STRENGTHS)})
+    data = {"all": everything, "no package synthesis": ~package, "no Debian": ~debian, "neither": ~debian & ~package}
+    what = pick({name: attempt(s, name, keep) for name, keep in data.items()})
+    keep = data[what]
+    attempt(s, "without the fetched repositories", old)
+    note(s.layers, "one-class (distance to bona fide speech)", "all", one_class(w, fold, s.layers))
+
+    score = model.out_of_fold(w, fold, s, keep)
     chosen = measure(w, score)
-    rows = [{**r, "seconds": f"{s:.2f}", "group": g, "fold": f, "plain": f"{p:.5f}", "degraded": f"{d:.5f}"}
-            for r, s, g, f, p, d in zip(w.rows, w.seconds, group, fold, model.clip_scores(w, score),
+    for how in ("max", "min"):
+        note(s.layers, f"{s}; {how} over the windows of a clip", what, score, how)
+    curves = [{"part": words, **{k: round(v, 4) for k, v in measure(w, model.out_of_fold(w, fold, s, keep & part)).items()}}
+              for words, part in parts(w)]
+    rows = [{**r, "seconds": f"{seconds:.2f}", "group": g, "fold": f, "plain": f"{p:.5f}", "degraded": f"{d:.5f}"}
+            for r, seconds, g, f, p, d in zip(w.rows, w.seconds, group, fold, model.clip_scores(w, score),
                                         model.clip_scores(w, score, degraded=True))]
     write_table(WORK / "oof.tsv", rows, list(rows[0]))
 
     take = keep[w.clip]
-    x = model.select(w, layers)
-    head = model.fit(x[take], w.spoof[w.clip][take], model.weights(w, take), c)
-    write_head(head, layers)
+    write_head(model.fit(w, take, s), list(s.layers))
     used = [r for r, k in zip(w.rows, keep) if k]
     families = [{model.family(r) for r in used if r["label"] == label} for label in ("bonafide", "spoof")]
-    summary = {"layers": layers, "C": c, "data": what, "clips": len(used), "windows": int(take.sum()),
+    summary = {"layers": list(s.layers), "setting": str(s), "data": what, "clips": len(used), "windows": int(take.sum()),
                "bonafide_sources": len(families[0]), "generators": len(families[1]),
                "bonafide_clips": sum(r["label"] == "bonafide" for r in used), "folds": int(fold.max() + 1),
-               "chosen": chosen, "tried": tried, "seconds": round(time.time() - start)}
+               "chosen": chosen, "tried": tried, "curves": curves, "seconds": round(time.time() - start)}
     (WORK / "train.json").write_text(json.dumps(summary, indent=1))
     print(json.dumps({k: v for k, v in summary.items() if k != "tried"}))
 
