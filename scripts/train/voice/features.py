@@ -21,7 +21,7 @@ from scipy.signal import butter, sosfilt
 
 from lib import CACHE, FEATURES, LAYERS, RATE, ROOT, WORK, decode, read_table, repeat_to, trim, windows
 
-FIRST = 6.5  # clips of a family that come before the evaluation clips
+FIRST = 4.5  # clips of a family that come before the evaluation clips
 CODECS = [("mp3", "libmp3lame", "mp3", (32, 128)), ("aac", "aac", "adts", (32, 128)), ("opus", "libopus", "ogg", (12, 64))]
 
 
