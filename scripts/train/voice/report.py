@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+import tomllib
 from typing import NamedTuple
 
 import numpy as np
@@ -100,7 +101,8 @@ def log_report(figures: dict[str, dict]) -> list[dict[str, str]]:
     rows = read_table(path) if path.is_file() else []
     head = hashlib.sha256((MODEL / "head.json").read_bytes()).hexdigest()[:16]
     rows = [r for r in rows if r["head"] != head]
-    line = {"head": head, "what": "this head"}
+    version = tomllib.loads((MODEL / "manifest.toml").read_text())["version"]
+    line = {"head": head, "what": f"version {version}"}
     for name, f in figures.items():
         line |= {f"{name}_auc": f"{f['auc']:.3f}", f"{name}_macro": f"{f['macro']:.3f}", f"{name}_recall": f"{f['recall'][0]:.3f}",
                  f"{name}_false_alarms": f"{f['false_alarms'][0]:.3f}"}

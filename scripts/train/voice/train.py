@@ -7,6 +7,7 @@ systems) and the recipe's usual setting win.
 """
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import time
@@ -17,17 +18,18 @@ import model
 from lib import MODEL, WORK, write_table
 from model import Setting
 
-LAYER_SETS = [(1,), (2,), (1, 2), (1, 2, 3), (2, 3, 4), (3, 4), (1, 2, 3, 4), (5, 6), (1, 2, 3, 4, 5, 6)]  # cheapest first
-TIE = 0.01
-PARTS = [4, 8, 16, 32, 64]
+ALL = (1, 2, 3, 4, 5, 6)
+LAYER_SETS = [(1,), (1, 2), (1, 2, 3), (1, 2, 3, 4), (5, 6)]  # cheapest first
+TIE = 0.005
+PARTS = [8, 32]
 # After the layers, one step at a time; the first of each is what the setting before it had.
 STEPS = [
-    [{}, {"objective": "layers"}, {"objective": "lda", "c": 0.1}, {"objective": "lda", "c": 1.0}],
-    [{}, {"effects": 3.0}, {"effects": 10.0}],
-    [{}, {"power": 1.0}, {"power": 0.0}],
+    [{}, {"objective": "layers"}, {"objective": "layers", "layers": ALL}, {"objective": "lda", "c": 1.0}],
+    [{}, {"effects": 3.0}],
+    [{}, {"power": 1.0}],
     [{}, {"copies": "plain"}],
+    [{}, {"c": 3e-3}],
 ]
-STRENGTHS = [{}, {"c": 3e-4}, {"c": 3e-3}, {"c": 1e-2}]
 
 
 def measure(w: model.Windows, score: np.ndarray, how: str = "mean") -> dict[str, float]:
@@ -49,6 +51,21 @@ def pick(merits: dict):
     """The first entry that is within TIE of the best: entries come in order of preference."""
     best = max(merits.values())
     return next(k for k, v in merits.items() if v >= best - TIE)
+
+
+def remembered(w: model.Windows, fold: np.ndarray, s: Setting, what: str, keep: np.ndarray | None) -> np.ndarray:
+    """Out-of-fold scores, kept on disk under everything they depend on: a run that was cut short goes on."""
+    names = hashlib.sha256(repr((s, what, [r["sha256"] for r in w.rows], fold.tolist())).encode()).hexdigest()[:24]
+    path = WORK / "attempts" / f"{names}.npy"
+    if path.exists():
+        return np.load(path)
+    score = model.out_of_fold(w, fold, s, keep)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    with open(part, "wb") as f:
+        np.save(f, score)
+    part.replace(path)
+    return score
 
 
 def one_class(w: model.Windows, fold: np.ndarray, layers: tuple[int, ...], axes: int = 64) -> np.ndarray:
@@ -92,6 +109,7 @@ def main() -> None:
     everything = np.ones(len(w.rows), dtype=bool)
     tried: list[dict] = []
     known: dict[tuple, float] = {}
+    scores: dict[tuple, np.ndarray] = {}
 
     def note(layers, words, what, score, how="mean"):
         m = measure(w, score, how)
@@ -101,25 +119,24 @@ def main() -> None:
 
     def attempt(s: Setting, what="all", keep=None) -> float:
         if (s, what) not in known:
-            known[s, what] = note(s.layers, str(s), what, model.out_of_fold(w, fold, s, keep))
+            scores[s, what] = remembered(w, fold, s, what, keep)
+            known[s, what] = note(s.layers, str(s), what, scores[s, what])
         return known[s, what]
 
     s = pick({Setting(layers): attempt(Setting(layers)) for layers in LAYER_SETS})
     for step in STEPS:
         s = pick({t: attempt(t) for t in (s._replace(**change) for change in step)})
-    if s.objective != "lda":
-        s = pick({t: attempt(t) for t in (s._replace(**change) for change in STRENGTHS)})
     data = {"all": everything, "no package synthesis": ~package, "no Debian": ~debian, "neither": ~debian & ~package}
     what = pick({name: attempt(s, name, keep) for name, keep in data.items()})
     keep = data[what]
     attempt(s, "without the fetched repositories", old)
     note(s.layers, "one-class (distance to bona fide speech)", "all", one_class(w, fold, s.layers))
 
-    score = model.out_of_fold(w, fold, s, keep)
+    score = scores[s, what]
     chosen = measure(w, score)
     for how in ("max", "min"):
         note(s.layers, f"{s}; {how} over the windows of a clip", what, score, how)
-    curves = [{"part": words, **{k: round(v, 4) for k, v in measure(w, model.out_of_fold(w, fold, s, keep & part)).items()}}
+    curves = [{"part": words, **{k: round(v, 4) for k, v in measure(w, remembered(w, fold, s, f"{what}, {words}", keep & part)).items()}}
               for words, part in parts(w)]
     rows = [{**r, "seconds": f"{seconds:.2f}", "group": g, "fold": f, "plain": f"{p:.5f}", "degraded": f"{d:.5f}"}
             for r, seconds, g, f, p, d in zip(w.rows, w.seconds, group, fold, model.clip_scores(w, score),
