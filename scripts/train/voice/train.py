@@ -1,7 +1,8 @@
 """Stage 3: choose the setting on training folds, write out-of-fold scores and the head.
 
-Only `use = train` clips are read here. The choice is made by the mean of two figures: the macro AUC
-within sources that hold both classes, and the macro AUC of generators against repository speech.
+Only `use = train` clips are read here. The choice is made by the mean of four figures: the macro AUC
+within sources that hold both classes and the macro AUC of generators against repository speech, of the
+plain and of the degraded copies.
 Differences below TIE are noise with this many sources: then fewer layers (cheaper), more data (more
 systems) and the recipe's usual setting win.
 """
@@ -33,18 +34,26 @@ STEPS = [
 
 
 def measure(w: model.Windows, score: np.ndarray, how: str = "mean") -> dict[str, float]:
-    spoof, clip = w.spoof, model.clip_scores(w, score, how=how)
-    repo = model.is_repository(w.rows)
-    inside = model.by_source(w.rows, spoof, clip)
-    real = [r["source"].startswith("package/") for r in w.rows]
-    generators = model.by_generator(w.rows, spoof & ~np.array(real), clip, repo & ~spoof)
+    """AUCs of clips: pooled, within sources, by generator; the two macro figures of the degraded copies as well."""
+    spoof, repo = w.spoof, model.is_repository(w.rows)
+    package = np.array([r["source"].startswith("package/") for r in w.rows])
+
+    def macro(clip: np.ndarray) -> tuple[float, float]:
+        generators = model.by_generator(w.rows, spoof & ~package, clip, repo & ~spoof)
+        inside = model.by_source(w.rows, spoof, clip)
+        return float(np.mean(list(inside.values()))), float(np.mean(list(generators.values())))
+
+    clip = model.clip_scores(w, score, how=how)
+    source, generator = macro(clip)
+    source_degraded, generator_degraded = macro(model.clip_scores(w, score, degraded=True, how=how))
     return {"pooled_auc": model.auc(spoof, clip), "repository_auc": model.auc(spoof[repo], clip[repo]),
-            "source_macro_auc": float(np.mean(list(inside.values()))),
-            "generator_macro_auc": float(np.mean(list(generators.values())))}
+            "source_macro_auc": source, "generator_macro_auc": generator,
+            "source_macro_degraded": source_degraded, "generator_macro_degraded": generator_degraded}
 
 
 def merit(m: dict[str, float]) -> float:
-    return (m["source_macro_auc"] + m["generator_macro_auc"]) / 2
+    """What a choice is made by: sound that went through a channel counts as much as clean sound."""
+    return float(np.mean([m[f"{by}_macro_{what}"] for by in ("source", "generator") for what in ("auc", "degraded")]))
 
 
 def pick(merits: dict):
