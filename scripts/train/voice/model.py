@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_auc_score
 
 from lib import FEATURES, WORK, read_table
 
@@ -199,7 +198,12 @@ def clip_scores(w: Windows, score: np.ndarray, degraded: bool = False, how: str 
 
 
 def auc(spoof: np.ndarray, score: np.ndarray) -> float:
-    return float(roc_auc_score(spoof, score)) if 0 < spoof.sum() < len(spoof) else float("nan")
+    """Share of pairs in the right order, ties counting half (as scikit-learn, without its checks: this runs often)."""
+    real, fake = np.sort(score[~spoof]), score[spoof]
+    if not len(real) or not len(fake):
+        return float("nan")
+    below, upto = (np.searchsorted(real, fake, side) for side in ("left", "right"))
+    return float((below + upto).mean() / 2 / len(real))
 
 
 def by_source(rows: list[dict[str, str]], spoof: np.ndarray, score: np.ndarray) -> dict[str, float]:

@@ -77,10 +77,7 @@ def golden() -> None:
 
 def dataset() -> None:
     """What was trained on, as a table and a card: hashes, labels and licences, never media."""
-    used = json.loads((WORK / "train.json").read_text())["data"]
-    drop = {"all": (), "no Debian": ("debian/",), "no package synthesis": ("package/",),
-            "neither": ("debian/", "package/")}[used] or ("\0",)
-    rows = [r for r in read_table(WORK / "oof.tsv") if not r["source"].startswith(drop)]
+    rows = read_table(WORK / "oof.tsv")
     columns = [c for c in COLUMNS if c not in ("path", "use")]
     write_table(DATASET / "protocol.tsv", sorted(rows, key=lambda r: r["trial_id"]), columns)
     lines = ["# voice-open: what voice-whisper was trained on", "",

@@ -22,7 +22,7 @@ from model import Setting
 ALL = (1, 2, 3, 4, 5, 6)
 LAYER_SETS = [(1,), (1, 2), (1, 2, 3), (1, 2, 3, 4), (5, 6)]  # cheapest first
 TIE = 0.005
-PARTS = [8, 32]
+PARTS = [16]
 # After the layers, one step at a time; the first of each is what the setting before it had.
 STEPS = [
     [{}, {"objective": "layers"}, {"objective": "layers", "layers": ALL}, {"objective": "lda", "c": 1.0}],
@@ -115,7 +115,6 @@ def main() -> None:
     package = np.array([s.startswith("package/") for s in source])
     debian = np.array([s.startswith("debian/") for s in source])
     old = np.array([not r["trial_id"].startswith("fetched/") for r in w.rows])
-    everything = np.ones(len(w.rows), dtype=bool)
     tried: list[dict] = []
     known: dict[tuple, float] = {}
     scores: dict[tuple, np.ndarray] = {}
@@ -135,11 +134,11 @@ def main() -> None:
     s = pick({Setting(layers): attempt(Setting(layers)) for layers in LAYER_SETS})
     for step in STEPS:
         s = pick({t: attempt(t) for t in (s._replace(**change) for change in step)})
-    data = {"all": everything, "no package synthesis": ~package, "no Debian": ~debian, "neither": ~debian & ~package}
-    what = pick({name: attempt(s, name, keep) for name, keep in data.items()})
-    keep = data[what]
-    attempt(s, "without the fetched repositories", old)
-    note(s.layers, "one-class (distance to bona fide speech)", "all", one_class(w, fold, s.layers))
+    # Measured, not chosen: the macro figures do not see the false alarms of a source that is left out.
+    what, keep = "all", np.ones(len(w.rows), dtype=bool)
+    for name, part in {"no package synthesis": ~package, "no Debian": ~debian, "without the fetched repositories": old}.items():
+        attempt(s, name, part)
+    note((1,), "one-class (distance to bona fide speech)", "all", one_class(w, fold, (1,)))
 
     score = scores[s, what]
     chosen = measure(w, score)
