@@ -12,6 +12,7 @@ import hashlib
 import json
 import math
 import time
+from pathlib import Path
 
 import numpy as np
 
@@ -64,7 +65,8 @@ def pick(merits: dict):
 
 def remembered(w: model.Windows, fold: np.ndarray, s: Setting, what: str, keep: np.ndarray | None) -> np.ndarray:
     """Out-of-fold scores, kept on disk under everything they depend on: a run that was cut short goes on."""
-    names = hashlib.sha256(repr((s, what, [r["sha256"] for r in w.rows], fold.tolist())).encode()).hexdigest()[:24]
+    code = Path(model.__file__).read_bytes()
+    names = hashlib.sha256(code + repr((s, what, [r["sha256"] for r in w.rows], fold.tolist())).encode()).hexdigest()[:24]
     path = WORK / "attempts" / f"{names}.npy"
     if path.exists():
         return np.load(path)
