@@ -1,17 +1,34 @@
 """The voice recipe's arithmetic: folds, heads and operating points, on numbers made here."""
 from __future__ import annotations
 
+import importlib
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
 
 pytest.importorskip("sklearn")
 pytest.importorskip("soundfile")
-sys.path.append(str(Path(__file__).resolve().parents[1] / "train" / "voice"))
-import calibrate  # noqa: E402
-import model  # noqa: E402
+RECIPE = Path(__file__).resolve().parents[1] / "train" / "voice"
+
+
+def load(*names: str) -> list[ModuleType]:
+    """Modules of this recipe; the other recipe has modules of the same names, and both are tested in one run."""
+    mine = [p.stem for p in RECIPE.glob("*.py")]
+    others = {n: sys.modules.pop(n) for n in mine if n in sys.modules}
+    sys.path.insert(0, str(RECIPE))
+    try:
+        return [importlib.import_module(n) for n in names]
+    finally:
+        sys.path.remove(str(RECIPE))
+        for n in mine:
+            sys.modules.pop(n, None)
+        sys.modules.update(others)
+
+
+calibrate, model = load("calibrate", "model")
 
 
 def row(source: str, generator: str = "-") -> dict[str, str]:
