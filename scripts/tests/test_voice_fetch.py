@@ -45,6 +45,25 @@ def test_pinned_files_come_again_and_twins_count_once(home: Path) -> None:
     assert (home / "work/fetched/d/some+one/real/0.wav").read_bytes() == b"real0"
 
 
+def test_what_is_on_disk_needs_no_clone_and_pins_stay(home: Path) -> None:
+    rows = fetch.fetch("d", home / "mirror", True)
+    assert fetch.fetch("d", home / "nothing here", False) == rows
+    assert fetch.fetch("d", home / "nothing here", True) == rows
+    (home / "work/fetched/d/some+one/real/0.wav").unlink()
+    with pytest.raises(SystemExit, match="no bare clone"):
+        fetch.fetch("d", home / "nothing here", False)
+
+
+def test_a_line_that_is_no_longer_listed_must_be_repinned(home: Path) -> None:
+    fetch.fetch("d", home / "mirror", True)
+    table = home / "datasets/d/repositories.tsv"
+    table.write_text("\n".join(line for line in table.read_text().splitlines() if "real/" not in line) + "\n")
+    with pytest.raises(SystemExit, match="did not come"):
+        fetch.fetch("d", home / "mirror", False)
+    fetch.fetch("d", home / "mirror", True)
+    assert fetch.fetch("d", home / "mirror", False)
+
+
 def test_a_file_that_is_not_the_pinned_one_stops_the_run(home: Path) -> None:
     fetch.fetch("d", home / "mirror", True)
     on_disk = home / "work/fetched/d/some+one/real/0.wav"

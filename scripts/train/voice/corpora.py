@@ -1,8 +1,8 @@
 """Stage 1: the trial table `trials.tsv` - shared protocol rows, Debian speech, fetched and synthesised speech.
 
 Usage: corpora.py [--data DIR]. Only rows marked `use = train`, Debian speech, what fetch.py
-brought and the project's own synthesis may reach weights and thresholds; `use = eval` rows are kept
-apart for the final report.
+brought and the project's own synthesis may reach weights and thresholds; `use = eval` rows and the
+demonstration pages (`use = demo`) are kept apart for the final report.
 """
 from __future__ import annotations
 
@@ -73,15 +73,15 @@ def debian_rows() -> list[dict[str, str]]:
     return rows
 
 
-def fetched_rows() -> list[dict[str, str]]:
-    """Recordings that `fetch.py` brought and verified."""
-    home, rows = WORK / "fetched" / "voice-open", []
-    for r in read_table(ROOT / "datasets" / "voice-open" / "fetched.tsv"):
+def fetched_rows(dataset: str, use: str) -> list[dict[str, str]]:
+    """Recordings that `fetch.py` brought and verified; `voice-demo` is for the report only."""
+    home, rows = WORK / "fetched" / dataset, []
+    for r in read_table(ROOT / "datasets" / dataset / "fetched.tsv"):
         path = home / r["repository"].replace("/", "+") / r["file"]
         if path.is_file():
             rows.append({**r, "trial_id": f"fetched/{r['repository']}/{r['file']}", "path": str(path.relative_to(CACHE)),
-                         "source": r["repository"], "use": "train"})
-    print(f"fetched: {len(rows)} clips of {len({r['source'] for r in rows})} repositories")
+                         "source": r["repository"], "use": use})
+    print(f"{dataset}: {len(rows)} clips of {len({r['source'] for r in rows})} repositories")
     return rows
 
 
@@ -105,13 +105,16 @@ def unpack(package: str, version: str, want: str, folder: Path) -> bool:
 
 
 def protocol_rows(data: Path) -> list[dict[str, str]]:
-    """The audio rows of the shared protocol; nothing named in reserved.tsv may be among them."""
+    """The audio rows of the shared protocol, without what is reserved or a system of `voice-demo`."""
     reserved = {(r["kind"], r["name"]) for r in read_table(data / "reserved.tsv")}
+    demo = {r["generator"] for r in read_table(ROOT / "datasets" / "voice-demo" / "repositories.tsv")} - {"-"}
     rows = []
     for r in read_table(data / "protocol.tsv"):
         if r["modality"] != "audio" or r["label"] not in ("bonafide", "spoof"):
             continue
         if ("repository", r["source"]) in reserved or ("generator", r["generator"]) in reserved:
+            continue
+        if r["use"] == "train" and r["generator"] in demo:  # the demonstration pages must stay unseen systems
             continue
         rows.append({**r, "path": f"data:{r['path']}"})
     return rows
@@ -121,7 +124,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
     args = parser.parse_args()
-    rows = protocol_rows(args.data) + debian_rows() + fetched_rows() + synth.main()
+    rows = (protocol_rows(args.data) + debian_rows() + fetched_rows("voice-open", "train")
+            + fetched_rows("voice-demo", "demo") + synth.main())
     write_table(WORK / "trials.tsv", rows, COLUMNS)
     kinds = sorted({(r["use"], r["label"]) for r in rows})
     print({k: sum((r["use"], r["label"]) == k for r in rows) for k in kinds})

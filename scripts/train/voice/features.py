@@ -19,11 +19,9 @@ import onnxruntime
 import soundfile
 from scipy.signal import butter, sosfilt
 
-from lib import CACHE, RATE, ROOT, WORK, decode, read_table, repeat_to, trim, windows
+from lib import CACHE, FEATURES, LAYERS, RATE, ROOT, WORK, decode, read_table, repeat_to, trim, windows
 
-LAYERS = 4
-FIRST = 8.5  # clips of a family that come before the evaluation clips
-OUT = WORK / "features"
+CLIPS = 5  # of one generator in one source: more of the same system teach little, and cost as much
 CODECS = [("mp3", "libmp3lame", "mp3", (32, 128)), ("aac", "aac", "adts", (32, 128)), ("opus", "libopus", "ogg", (12, 64))]
 
 
@@ -72,10 +70,10 @@ def copies(x: np.ndarray, train: bool, rng: np.random.Generator) -> list[tuple[s
 
 
 def ordered(rows: list[dict[str, str]]) -> list[dict[str, str]]:
-    """A few clips of every source and generator first, then evaluation, then the rest.
+    """One clip of every source and generator first, then a second one and so on, CLIPS of them; then evaluation.
 
     The number of systems and sources counts, not that of clips, so a run that is cut short is still
-    a usable one.
+    a usable one. Which clips of a source are taken is decided by their hash.
     """
     seen: dict[tuple[str, str], int] = {}
     keyed = []
@@ -83,8 +81,9 @@ def ordered(rows: list[dict[str, str]]) -> list[dict[str, str]]:
         name = (r["source"], r["generator"])
         seen[name] = seen.get(name, 0) + 1
         # LibriSpeech is one source but 251 speakers
-        rank = seen[name] // (5 if r["source"].startswith("resemble-ai/") else 1)
-        keyed.append((FIRST if r["use"] == "eval" else rank, r["sha256"], r))
+        rank = -(-seen[name] // (5 if r["source"].startswith("resemble-ai/") else 1))
+        if r["use"] != "train" or rank <= CLIPS:
+            keyed.append((rank if r["use"] == "train" else CLIPS + 1, r["sha256"], r))
     return [r for _, _, r in sorted(keyed, key=lambda k: k[:2])]
 
 
@@ -98,12 +97,12 @@ def main() -> None:
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(WORK / "features.onnx", options, providers=["CPUExecutionProvider"])
     names = [f"layer_{k}" for k in range(1, LAYERS + 1)]
-    OUT.mkdir(parents=True, exist_ok=True)
+    FEATURES.mkdir(parents=True, exist_ok=True)
     done = failed = 0
     rows = read_table(WORK / "trials.tsv")
     rows = ordered(rows)
     for i, row in enumerate(rows):
-        dest = OUT / (hashlib.sha256(row["trial_id"].encode()).hexdigest()[:24] + ".npz")
+        dest = FEATURES / (hashlib.sha256(row["trial_id"].encode()).hexdigest()[:24] + ".npz")
         if i % parts != part or dest.exists():
             continue
         path = args.data / row["path"][5:] if row["path"].startswith("data:") else CACHE / row["path"]

@@ -4,8 +4,8 @@ Usage: fetch.py [--mirror DIR] [--pin] [DATASET ...]      (default: voice-open)
 
 From local bare clones `DIR/<owner>+<name>[/repo][/.git]` where `--mirror` is given, else by git (a partial clone:
 only the files that are wanted). Files land in the cache; each is compared with the SHA-256 that the data set's
-`fetched.tsv` holds, and a file that differs stops the run. `--pin` writes `fetched.tsv` instead: for whoever adds
-a repository. No media is ever put into this repository.
+`fetched.tsv` holds, and a file that differs stops the run. `--pin` adds to `fetched.tsv` what a new line names: for
+whoever adds a repository. No media is ever put into this repository.
 
 `repositories.tsv`: repository, commit, licence, files (a glob within one repository; `*` stays within one folder),
 label, attack_family, generator. Of more than 24 files of one line, 24 are taken by the hash of their path, so that
@@ -67,18 +67,26 @@ def chosen(folder: Path, commit: str, glob: str) -> list[str]:
 
 
 def fetch(dataset: str, mirror: Path | None, pin: bool) -> list[dict[str, str]]:
-    """Files on disk for every line of the data set, verified (or, with `pin`, as they are now)."""
+    """Files on disk for every line of the data set, verified (with `pin`, new lines as they are now)."""
     home = ROOT / "datasets" / dataset
     pins = home / "fetched.tsv"
-    wanted = {} if pin else {(r["repository"], r["file"]): r["sha256"] for r in read_table(pins)}
-    rows, seen = [], set()
+    pinned = read_table(pins) if pins.is_file() else []
+    wanted = {(r["repository"], r["commit"], r["file"]): r["sha256"] for r in pinned}
+    rows, seen, used = [], set(), set()
     for line in read_table(home / "repositories.tsv"):
-        folder = clone_of(line["repository"], line["commit"], mirror)
-        files = chosen(folder, line["commit"], line["files"])
+        place = WORK / "fetched" / dataset / line["repository"].replace("/", "+")
+        pattern = glob_pattern(line["files"])
+        # What is pinned stays as it is, and needs no clone once it is on disk.
+        files = [r["file"] for r in pinned if (r["repository"], r["commit"]) == (line["repository"], line["commit"])
+                 and pattern.match(r["file"])]
+        if not files or not all((place / f).is_file() for f in files):
+            folder = clone_of(line["repository"], line["commit"], mirror)
+        if not files and pin:
+            files = chosen(folder, line["commit"], line["files"])
         if not files:
             raise SystemExit(f"{line['repository']}: no file matches {line['files']}")
         for file in files:
-            to = WORK / "fetched" / dataset / line["repository"].replace("/", "+") / file
+            to = place / file
             if not to.is_file():
                 try:
                     blob = git(folder, "cat-file", "blob", f"{line['commit']}:{file}")
@@ -91,7 +99,9 @@ def fetch(dataset: str, mirror: Path | None, pin: bool) -> list[dict[str, str]]:
                 to.parent.mkdir(parents=True, exist_ok=True)
                 to.write_bytes(blob)
             digest = hashlib.sha256(to.read_bytes()).hexdigest()
-            if not pin and wanted.get((line["repository"], file)) != digest:
+            known = wanted.get((line["repository"], line["commit"], file))
+            used.add((line["repository"], line["commit"], file))
+            if known != digest and (known or not pin):
                 to.unlink()
                 raise SystemExit(f"{line['repository']}/{file}: is not the file that fetched.tsv names")
             if digest not in seen:  # one recording under two names counts once
@@ -99,7 +109,7 @@ def fetch(dataset: str, mirror: Path | None, pin: bool) -> list[dict[str, str]]:
                 rows.append({**line, "file": file, "sha256": digest})
     if pin:
         write_table(pins, rows, PINNED)
-    elif {(r["repository"], r["file"]) for r in rows} != set(wanted):
+    elif used != set(wanted):
         raise SystemExit(f"{dataset}: fetched.tsv names files that did not come")
     return rows
 

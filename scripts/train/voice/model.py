@@ -6,9 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_auc_score
 
-from lib import WORK, read_table
+from lib import FEATURES, WORK, read_table
 
 
 class Windows(NamedTuple):
@@ -29,7 +28,7 @@ def load(use: str) -> Windows:
     """Every clip of the trial table with that `use` whose features exist."""
     rows, seconds, blocks, clip, degraded = [], [], [], [], []
     for row in read_table(WORK / "trials.tsv"):
-        path = WORK / "features" / (hashlib.sha256(row["trial_id"].encode()).hexdigest()[:24] + ".npz")
+        path = FEATURES / (hashlib.sha256(row["trial_id"].encode()).hexdigest()[:24] + ".npz")
         if row["use"] != use or not path.exists():
             continue
         with np.load(path, allow_pickle=False) as z:
@@ -78,16 +77,31 @@ def folds(group: np.ndarray, spoof: np.ndarray, count: int = 6) -> np.ndarray:
     return out
 
 
-def weights(w: Windows, take: np.ndarray) -> np.ndarray:
-    """1 / sqrt(windows of the family), classes equalised, mean 1, for the windows in `take`."""
-    names = np.array([family(r) for r in w.rows])[w.clip]
-    chosen, counts = np.unique(names[take], return_counts=True)
-    size = dict(zip(chosen, counts))
-    out = np.array([1 / np.sqrt(size[n]) if t else 0.0 for n, t in zip(names, take)])
-    spoof = w.spoof[w.clip]
+class Setting(NamedTuple):
+    """One way to train a head. Every objective ends in one linear head over the pooled layers."""
+
+    layers: tuple[int, ...]
+    c: float = 1e-3
+    objective: str = "joint"  # joint: one regression; layers: one a layer, averaged; lda: shrunken discriminant
+    power: float = 0.5  # a family of n windows weighs n ** -power each
+    effects: float = 0.0  # > 0: an indicator a source, so that what tells sources apart need not tell classes apart
+    copies: str = "both"  # both: plain and degraded; plain
+
+    def __str__(self) -> str:
+        words = [self.objective, f"C = {self.c:g}"]
+        words += [f"weight n^-{self.power:g}"] * (self.power != 0.5) + [f"source effects {self.effects:g}"] * (self.effects > 0)
+        return ", ".join(words + [f"{self.copies} copies only"] * (self.copies != "both"))
+
+
+def weights(w: Windows, take: np.ndarray, power: float = 0.5) -> np.ndarray:
+    """(windows of the family) ** -power, classes equalised, mean 1, for the windows in `take`."""
+    names = np.array([family(r) for r in w.rows])[w.clip[take]]
+    _, index, counts = np.unique(names, return_inverse=True, return_counts=True)
+    out = counts[index] ** -power
+    spoof = w.spoof[w.clip[take]]
     for c in (False, True):
         out[spoof == c] /= out[spoof == c].sum()
-    return out[take] * take.sum() / 2
+    return out * len(out) / 2
 
 
 class Linear(NamedTuple):
@@ -100,43 +114,96 @@ class Linear(NamedTuple):
         return x @ self.weight + self.bias
 
 
-def fit(x: np.ndarray, spoof: np.ndarray, weight: np.ndarray, c: float) -> Linear:
-    """Standardise, fit the regression, fold the standardiser into it."""
-    mean, scale = x.mean(axis=0, dtype=np.float64), x.std(axis=0, dtype=np.float64) + 1e-6
+def standardiser(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return x.mean(axis=0, dtype=np.float64), x.std(axis=0, dtype=np.float64) + 1e-6
+
+
+def regression(x: np.ndarray, spoof: np.ndarray, weight: np.ndarray, c: float, marks: np.ndarray | None = None) -> Linear:
+    """Standardise, fit the regression (with `marks` as nuisance columns, dropped after), fold the standardiser into it."""
+    mean, scale = standardiser(x)
     z = ((x - mean) / scale).astype(np.float32)
-    lr = LogisticRegression(C=c, max_iter=300, tol=1e-3).fit(z, spoof, sample_weight=weight.astype(np.float32))
-    folded = lr.coef_[0].astype(np.float64) / scale
+    columns = z if marks is None else np.concatenate([z, marks], axis=1)
+    lr = LogisticRegression(C=c, max_iter=300, tol=3e-3).fit(columns, spoof, sample_weight=weight.astype(np.float32))
+    folded = lr.coef_[0][: x.shape[1]].astype(np.float64) / scale
     return Linear(folded, float(lr.intercept_[0] - folded @ mean))
 
 
-def select(w: Windows, layers: list[int]) -> np.ndarray:
+def discriminant(x: np.ndarray, spoof: np.ndarray, weight: np.ndarray, shrink: float) -> Linear:
+    """Fisher's discriminant; what varies between bona fide sources is within-class variation and is divided away."""
+    mean, scale = standardiser(x)
+    z = ((x - mean) / scale).astype(np.float32)
+    middle, within = [], np.zeros((z.shape[1],) * 2, dtype=np.float32)
+    for c in (False, True):
+        share = (weight[spoof == c] / weight[spoof == c].sum()).astype(np.float32)
+        middle.append(share @ z[spoof == c])
+        centred = (z[spoof == c] - middle[-1]) * np.sqrt(share)[:, None]
+        within += centred.T @ centred / 2
+    within[np.diag_indices_from(within)] += shrink * np.trace(within) / len(within)
+    direction = np.linalg.solve(within, middle[1] - middle[0]).astype(np.float64)
+    folded = direction / scale
+    return Linear(folded, float(-direction @ (middle[0] + middle[1]) / 2 - folded @ mean))
+
+
+def fit(w: Windows, take: np.ndarray, s: Setting) -> Linear:
+    """A head of that setting from the windows in `take`."""
+    if s.copies == "plain":
+        take = take & ~w.degraded
+    spoof, weight = w.spoof[w.clip[take]], weights(w, take, s.power)
+    marks = None
+    if s.effects:
+        sources = np.array([r["source"] for r in w.rows])[w.clip[take]]
+        names, index = np.unique(sources, return_inverse=True)
+        marks = (np.eye(len(names), dtype=np.float32) * s.effects)[index]
+    if s.objective == "layers":
+        heads = []
+        for k in s.layers:
+            x = w.x[take, k - 1]
+            head = regression(x, spoof, weight, s.c, marks)
+            spread = head(x).std() * len(s.layers)
+            heads.append(Linear(head.weight / spread, head.bias / spread))
+        return Linear(np.concatenate([h.weight for h in heads]), sum(h.bias for h in heads))
+    x = select(w, list(s.layers), take)
+    return discriminant(x, spoof, weight, s.c) if s.objective == "lda" else regression(x, spoof, weight, s.c, marks)
+
+
+def select(w: Windows, layers: list[int], take: np.ndarray | slice = slice(None)) -> np.ndarray:
     """[windows, features] of the 1-based layers."""
-    return np.concatenate([w.x[:, k - 1] for k in layers], axis=1)
+    return np.concatenate([w.x[take, k - 1] for k in layers], axis=1)
 
 
-def out_of_fold(w: Windows, fold: np.ndarray, layers: list[int], c: float, keep: np.ndarray | None = None) -> np.ndarray:
+def out_of_fold(w: Windows, fold: np.ndarray, s: Setting, keep: np.ndarray | None = None) -> np.ndarray:
     """A score for every window from a head that saw neither its source nor its generator.
 
     `keep` (by clip) limits what is trained on, to measure what a part of the data is worth.
     """
-    x, spoof = select(w, layers), w.spoof[w.clip]
-    score = np.full(len(x), np.nan)
+    score = np.full(len(w.x), np.nan)
     for f in np.unique(fold):
         test = fold[w.clip] == f
         take = ~test if keep is None else ~test & keep[w.clip]
-        score[test] = fit(x[take], spoof[take], weights(w, take), c)(x[test])
+        score[test] = fit(w, take, s)(select(w, list(s.layers), test))
     return score
 
 
-def clip_scores(w: Windows, score: np.ndarray, degraded: bool = False) -> np.ndarray:
-    """Mean over a clip's windows, of the plain or of the degraded copy."""
+def clip_scores(w: Windows, score: np.ndarray, degraded: bool = False, how: str = "mean") -> np.ndarray:
+    """Mean (or max, min) over a clip's windows, of the plain or of the degraded copy."""
     use = w.degraded == degraded
-    total = np.bincount(w.clip[use], weights=score[use], minlength=len(w.rows))
-    return total / np.maximum(np.bincount(w.clip[use], minlength=len(w.rows)), 1)
+    out = np.zeros(len(w.rows))
+    if how == "mean":
+        np.add.at(out, w.clip[use], score[use])
+        return out / np.maximum(np.bincount(w.clip[use], minlength=len(w.rows)), 1)
+    extreme = np.maximum if how == "max" else np.minimum
+    out += -np.inf if how == "max" else np.inf
+    extreme.at(out, w.clip[use], score[use])
+    return out
 
 
 def auc(spoof: np.ndarray, score: np.ndarray) -> float:
-    return float(roc_auc_score(spoof, score)) if 0 < spoof.sum() < len(spoof) else float("nan")
+    """Share of pairs in the right order, ties counting half (as scikit-learn, without its checks: this runs often)."""
+    real, fake = np.sort(score[~spoof]), score[spoof]
+    if not len(real) or not len(fake):
+        return float("nan")
+    below, upto = (np.searchsorted(real, fake, side) for side in ("left", "right"))
+    return float((below + upto).mean() / 2 / len(real))
 
 
 def by_source(rows: list[dict[str, str]], spoof: np.ndarray, score: np.ndarray) -> dict[str, float]:

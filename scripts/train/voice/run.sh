@@ -11,9 +11,9 @@ if [ ! -x "$python" ]; then
     python3 -m venv "$cache/train-venv"
     "$python" -m pip install --quiet -r requirements.txt
 fi
-[ -f "$cache/train/voice/features.onnx" ] || "$python" $root/scripts/materialise/voice_whisper.py --features 4
+"$python" $root/scripts/materialise/voice_whisper.py --features 6
 # From the public repositories by git, or from local bare clones: MIRROR=DIR.
-"$python" fetch.py ${MIRROR:+--mirror "$MIRROR"}
+"$python" fetch.py ${MIRROR:+--mirror "$MIRROR"} voice-open voice-demo
 "$python" corpora.py "$@"
 "$python" features.py "$@" --part 0/2 &
 "$python" features.py "$@" --part 1/2
