@@ -74,7 +74,10 @@ fn main() -> Result<(), Failure> {
     })?;
     let mut store = SqliteStore::open(path)?;
     let top = store.clusters(1)?.first().ok_or("no cluster")?.id;
-    let show_ms = timed(&mut || Ok(drop(store.cluster(top)?)))?;
+    let show_ms = timed(&mut || {
+        store.cluster(top)?;
+        Ok(())
+    })?;
     let record_ms = timed(&mut || {
         for n in clips..clips + 100 {
             store.record(&Recording {

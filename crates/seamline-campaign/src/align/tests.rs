@@ -44,7 +44,9 @@ proptest! {
         let best = found[0];
         prop_assert_eq!(best.mirrored, mirrored);
         prop_assert!(!best.held);
-        prop_assert!((best.speed - speed).abs() < 0.06 || length < 12.0, "speed {} for {}", best.speed, speed);
+        // Over the whole stretch the line is off by at most a second, half of one at either end: short stretches do
+        // not say their speed more closely with two frames a second.
+        prop_assert!((best.speed - speed).abs() * length <= 1.0, "speed {} for {}", best.speed, speed);
         let got = best.there.start.as_secs_f64();
         prop_assert!((got - start - phase).abs() <= 1.0, "start {} for {}", got, start + phase);
         let lasts = best.duration().as_secs_f64();

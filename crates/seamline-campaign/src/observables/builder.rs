@@ -77,12 +77,16 @@ impl ObservablesBuilder {
         let whole = plane.bounds();
         let inside = border::inside(&plane);
         let base = inside.unwrap_or(whole);
-        let views: [(View, Option<Rect>); 5] = [
+        // Of the whole, since a cut clip was cut without regard to what we take for a border; of the inside as well,
+        // where there is one, for clips that were cut before they were framed.
+        let views: [(View, Option<Rect>); 7] = [
             (View::Whole, Some(whole)),
             (View::Inside, inside),
-            (View::Centre90, base.cut(50, 50, 50, 50)),
-            (View::Centre80, base.cut(100, 100, 100, 100)),
-            (View::Upper80, base.cut(0, 0, 0, 200)),
+            (View::Centre90, whole.cut(50, 50, 50, 50)),
+            (View::Centre80, whole.cut(100, 100, 100, 100)),
+            (View::Upper80, whole.cut(0, 0, 0, 200)),
+            (View::Centre90, inside.and_then(|r| r.cut(50, 50, 50, 50))),
+            (View::Centre80, inside.and_then(|r| r.cut(100, 100, 100, 100))),
         ];
         for (view, rect) in views {
             let Some(rect) = rect else { continue };

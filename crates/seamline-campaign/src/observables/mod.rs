@@ -25,9 +25,9 @@ pub enum View {
     Whole,
     /// What a letterbox, a pillarbox, a frame or a caption bar leaves.
     Inside,
-    /// The middle nine tenths of each side, of the inside where there is one.
+    /// The middle nine tenths of each side, of the whole and, where there is one, of the inside.
     Centre90,
-    /// The middle eight tenths of each side.
+    /// The middle eight tenths of each side, likewise.
     Centre80,
     /// The upper four fifths: without a caption band or a ticker.
     Upper80,

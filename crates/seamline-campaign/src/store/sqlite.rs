@@ -41,6 +41,10 @@ impl SqliteStore {
         db.busy_timeout(PATIENCE)?;
         // With FULL a commit is on the disk when it returns, not only past this process.
         db.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")?;
+        // Nothing to bring up to date: nothing to write, and nobody to wait for.
+        if db.query_row("PRAGMA user_version", [], |r| r.get::<_, i64>(0))? == VERSION {
+            return Ok(Self { db });
+        }
         let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let found: i64 = tx.query_row("PRAGMA user_version", [], |r| r.get(0))?;
         if found > VERSION {
