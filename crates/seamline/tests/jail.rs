@@ -4,7 +4,7 @@
 
 use rustix::process::{Pid, Signal, kill_process};
 use seamline_core::{ClipId, Limits};
-use seamline_pipeline::supervise::{Ending, Worker, WorkerSetup};
+use seamline_pipeline::supervise::{Ending, Wants, Worker, WorkerSetup};
 use seamline_pipeline::{Probe, ScanOptions};
 use seamline_testkit::clips::reading;
 use std::fs::File;
@@ -25,7 +25,8 @@ fn judge(worker: &mut Worker, path: &Path, limits: &Limits) -> (usize, Ending) {
     let file = File::open(path).unwrap();
     let size = file.metadata().unwrap().len();
     let stop = AtomicBool::new(false);
-    let (found, ending) = worker.clip(&file, ClipId::of(b""), size, false, limits, &stop, &mut |_, _| ());
+    let (found, ending) =
+        worker.clip(&file, ClipId::of(b""), size, Wants::default(), limits, &stop, &mut |_, _| ());
     (found.evidence.len(), ending)
 }
 
