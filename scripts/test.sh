@@ -9,7 +9,18 @@ if ! .cache/venv/bin/python -c 'import pytest, onnxruntime' 2>/dev/null; then
   # The same pinned version that Seamline loads; without its dependencies, which only its tools need.
   .cache/venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps onnxruntime==1.28.0
 fi
+# Validators of the campaign exports, in an environment of their own.
+exports=.cache/export-venv wanted=$(sha256sum scripts/tests/campaign-requirements.txt | cut -c1-64)
+if [ "$(cat "$exports/stamp" 2>/dev/null)" != "$wanted" ]; then
+  rm -rf "$exports"
+  python3 -m venv "$exports"
+  "$exports/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
+    -r scripts/tests/campaign-requirements.txt
+  "$exports/bin/python" -m pip install --quiet --disable-pip-version-check pytest==8.3.4
+  echo "$wanted" >"$exports/stamp"
+fi
 .cache/venv/bin/python -m pytest -q scripts/tests
+"$exports/bin/python" -m pytest -q scripts/tests/test_campaign_exports.py
 # The Python package as a wheel would lay it out, with the extension that was just built.
 package=target/python/seamline
 rm -rf target/python && mkdir -p target/python

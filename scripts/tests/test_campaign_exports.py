@@ -1,7 +1,7 @@
 """Campaign exports, read by the tools that others read them with.
 
 The files are what the Rust tests of seamline-campaign compare with, byte for byte. Needs
-scripts/tests/campaign-requirements.txt; what is not installed is skipped by name.
+scripts/tests/campaign-requirements.txt, which `make test` installs in an environment of its own.
 """
 import csv
 import json
