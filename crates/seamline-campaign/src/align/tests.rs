@@ -44,13 +44,13 @@ proptest! {
         let best = found[0];
         prop_assert_eq!(best.mirrored, mirrored);
         prop_assert!(!best.held);
-        // Over the whole stretch the line is off by at most a second, half of one at either end: short stretches do
-        // not say their speed more closely with two frames a second.
-        prop_assert!((best.speed - speed).abs() * length <= 1.0, "speed {} for {}", best.speed, speed);
+        // Over the whole stretch the line is off by a second and a half at most, three frames: short stretches do not
+        // say their speed more closely with two frames a second, and beside a cut up to four frames then miss it.
+        prop_assert!((best.speed - speed).abs() * length <= 1.5, "speed {} for {}", best.speed, speed);
         let got = best.there.start.as_secs_f64();
-        prop_assert!((got - start - phase).abs() <= 1.0, "start {} for {}", got, start + phase);
+        prop_assert!((got - start - phase).abs() <= 2.0, "start {} for {}", got, start + phase);
         let lasts = best.duration().as_secs_f64();
-        prop_assert!((lasts - length).abs() <= 1.5, "lasts {} of {}", lasts, length);
+        prop_assert!((lasts - length).abs() <= 2.0, "lasts {} of {}", lasts, length);
     }
 
     /// The order of the pairs does not matter.
