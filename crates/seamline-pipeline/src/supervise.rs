@@ -4,6 +4,7 @@ use crate::wire::{self, Job, Probe, Reply, Start};
 use crate::worker::{STAGE, WORKER_ARGUMENT};
 use seamline_campaign::observables::Observables;
 use seamline_core::{ClipId, Evidence, Exhibit, Gap, JailStatus, Limits, Stage, StreamInfo};
+use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -61,7 +62,7 @@ pub struct Findings {
 }
 
 /// What is wanted of a clip beside its evidence.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wants {
     /// Pictures for reports.
     pub exhibits: bool,
@@ -151,8 +152,7 @@ impl Worker {
         progress: &mut dyn FnMut(Stage, f32),
     ) -> (Findings, Ending) {
         let mut found = Findings::default();
-        let Wants { exhibits, observe } = wants;
-        let sent = wire::send(&self.socket, &Job::Clip { clip, size, exhibits, observe })
+        let sent = wire::send(&self.socket, &Job::Clip { clip, size, wants })
             .and_then(|()| wire::send_fd(&self.socket, file));
         if let Err(e) = sent {
             return (found, Ending::Lost(format!("worker could not be reached: {e}")));

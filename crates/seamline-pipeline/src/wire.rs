@@ -3,6 +3,7 @@
 
 use crate::observe::Parcel;
 use crate::options::ScanOptions;
+use crate::supervise::Wants;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
@@ -32,9 +33,7 @@ pub(crate) enum Job {
     Clip {
         clip: ClipId,
         size: u64,
-        exhibits: bool,
-        /// Whether the clip is to be recognised again.
-        observe: bool,
+        wants: Wants,
     },
     /// Tries something that the jail must refuse; answered by [`Reply::Probed`].
     Probe(Probe),

@@ -32,9 +32,9 @@ pub fn run() -> io::Result<()> {
     while let Some(job) = wire::receive::<Job>(&socket)? {
         match job {
             Job::Probe(probe) => wire::send(&socket, &Reply::Probed(try_probe(probe)))?,
-            Job::Clip { clip: id, exhibits, observe, .. } => {
+            Job::Clip { clip: id, wants, .. } => {
                 let file = File::from(wire::receive_fd(&socket)?);
-                clip(file, &engine, &start, Wants { exhibits, observe }, id, &socket)?;
+                clip(file, &engine, &start, wants, id, &socket)?;
             }
         }
     }

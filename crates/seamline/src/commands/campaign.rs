@@ -1,6 +1,6 @@
 //! `seamline campaign` and `seamline store`.
 
-use super::recorder::now;
+use super::recorder::{must_exist, now};
 use crate::cli_campaign::{Author, CampaignCommand, ExportFormat, StoreArg, StoreCommand};
 use crate::output;
 use anyhow::{Context, Result, bail};
@@ -13,9 +13,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 fn open(path: &Path) -> Result<SqliteStore> {
-    if !path.is_file() {
-        bail!("{}: no store there; `seamline scan --store` makes one", path.display());
-    }
+    must_exist(path)?;
     SqliteStore::open(path).with_context(|| path.display().to_string())
 }
 

@@ -13,9 +13,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 pub(crate) fn run(args: &MatchArgs) -> Result<ExitCode> {
-    if !args.store.is_file() {
-        bail!("{}: no store there; `seamline scan --store` makes one", args.store.display());
-    }
+    super::recorder::must_exist(&args.store)?;
     let recorder = Recorder::open(&args.store, Vec::new())?;
     let setup = WorkerSetup {
         program: std::env::current_exe().context("finding this program")?,

@@ -1,7 +1,7 @@
 //! The store beside a scan: every finished clip is recorded, matched with everything seen, and linked.
 
 use crate::output;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use seamline_campaign::matching::Matcher;
 use seamline_campaign::moment::Moment;
 use seamline_campaign::observables::Observables;
@@ -15,6 +15,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub(crate) fn now() -> Moment {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).ok().and_then(Moment::from_millis).unwrap_or(Moment::EPOCH)
+}
+
+/// Reading makes no store: a mistyped path is an error, not an empty store.
+pub(crate) fn must_exist(store: &Path) -> Result<()> {
+    if !store.is_file() {
+        bail!("{}: no store there; `seamline scan --store` makes one", store.display());
+    }
+    Ok(())
 }
 
 /// A store with its indexes.
