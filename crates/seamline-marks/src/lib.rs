@@ -16,3 +16,21 @@ pub mod speech;
 pub mod stats;
 pub mod stealth;
 pub mod trustmark;
+
+use seamline_core::{Aspect, Evidence, Outcome, Quality, Subject};
+use seamline_infer::Manifest;
+
+/// What a model's decoder has to say.
+fn said_by(model: &Manifest, subject: Subject, outcome: Outcome) -> Evidence {
+    Evidence {
+        detector: model.id.clone(),
+        version: model.version.clone(),
+        model_sha256: Some(model.sha256()),
+        aspect: Aspect::Marks,
+        families: model.families.clone(),
+        subject,
+        rollup: true,
+        outcome,
+        quality: Quality::default(),
+    }
+}

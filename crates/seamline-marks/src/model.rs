@@ -3,12 +3,11 @@
 //! Pictures are the sampled ones of [`crate::pictures`]. The outputs of a clip's pictures are averaged before they are
 //! read: a mark is in every picture, chance is not.
 
+use crate::said_by;
 use crate::stats::ln_choose_up_to;
 use crate::trustmark;
 use seamline_core::code::MARK_OPERATOR;
-use seamline_core::{
-    Aspect, Evidence, MediaTime, Outcome, Quality, RgbFrame, Span, Stage, StreamIndex, Subject, pixels,
-};
+use seamline_core::{Evidence, MediaTime, Outcome, RgbFrame, Span, Stage, StreamIndex, Subject, pixels};
 use seamline_infer::{
     ImagePreprocess, MarkSpec, Model, ModelError, OutputSpec, PayloadSpec, Preprocess, Select, kernel,
     push_image,
@@ -152,17 +151,6 @@ impl PictureMarkRun<'_> {
             let detail = detail.into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
             Outcome::Finding { code: MARK_OPERATOR, detail }
         };
-        let m = self.mark.model.manifest();
-        Some(Evidence {
-            detector: m.id.clone(),
-            version: m.version.clone(),
-            model_sha256: Some(m.sha256()),
-            aspect: Aspect::Marks,
-            families: m.families.clone(),
-            subject,
-            rollup: true,
-            outcome,
-            quality: Quality::default(),
-        })
+        Some(said_by(self.mark.model.manifest(), subject, outcome))
     }
 }

@@ -1,9 +1,8 @@
 //! Marks in sound: Perth, in sliding windows, so that a spliced insert is found where it stands.
 
+use crate::said_by;
 use seamline_core::code::{MARK_OPERATOR, MARK_PERTH, MARK_PERTH_WEAK};
-use seamline_core::{
-    Aspect, AudioBlock, Evidence, FindingCode, MediaTime, Outcome, Quality, Span, StreamIndex, Subject,
-};
+use seamline_core::{AudioBlock, Evidence, FindingCode, MediaTime, Outcome, Span, StreamIndex, Subject};
 use seamline_infer::{Delivery, MarkSpec, Model, ModelError, Preprocess};
 use std::collections::BTreeMap;
 
@@ -259,19 +258,8 @@ impl SpeechMark {
             ("weakness", weakness.to_owned()),
             ("windows", format!("{} of {windows}", stretch.windows)),
         ];
-        Evidence {
-            detector: m.id.clone(),
-            version: m.version.clone(),
-            model_sha256: Some(m.sha256()),
-            aspect: Aspect::Marks,
-            families: m.families.clone(),
-            subject: Subject::Stream { stream, span: Some(stretch.span) },
-            rollup: true,
-            outcome: Outcome::Finding {
-                code: *code,
-                detail: detail.into_iter().map(|(k, v)| (k.to_owned(), v)).collect(),
-            },
-            quality: Quality::default(),
-        }
+        let detail = detail.into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
+        let subject = Subject::Stream { stream, span: Some(stretch.span) };
+        said_by(m, subject, Outcome::Finding { code: *code, detail })
     }
 }
