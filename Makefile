@@ -4,7 +4,7 @@ CARGO ?= cargo
 OUT ?= out
 # One way to build for release: another selection of targets has other features, and builds half of it again.
 RELEASE = $(CARGO) build --release --workspace --bins --examples --quiet
-.PHONY: demo scan test check advisories bench bench-detectors wheel setup install clean
+.PHONY: demo demo-campaign scan test check advisories bench bench-detectors wheel setup install clean
 
 setup:
 	@scripts/setup.sh
@@ -13,6 +13,11 @@ setup:
 demo: setup
 	$(RELEASE)
 	@scripts/demo.sh $(OUT)/demo
+
+# A campaign of fifty cuts of one clip, recorded, linked and shown on a page.
+demo-campaign: setup
+	$(RELEASE)
+	@scripts/demo-campaign.sh $(OUT)/demo-campaign
 
 # make scan CLIP=path
 scan: setup

@@ -39,7 +39,7 @@ fn observe(out: &Path, name: &str, size: (u32, u32), fps: f64, sound: &Path) -> 
     while fill(&mut input, &mut raw)? {
         let time_us = (n as f64 / fps * 1e6).round() as i64;
         n += 1;
-        if builder.wants(time_us, false) {
+        if builder.wants(time_us) {
             let frame = RgbFrame::new(size.0, size.1, raw.clone()).ok_or("frame size")?;
             let before = cpu_seconds()?;
             builder.push_frame(time_us, &frame);

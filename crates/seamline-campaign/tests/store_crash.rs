@@ -31,6 +31,7 @@ fn record(store: &mut SqliteStore, n: u32) {
         patches: Vec::new(),
         traces: Vec::new(),
         truncated: false,
+        thumbnail: Vec::new(),
     };
     let sighting = Sighting {
         url: format!("https://example.org/{n}"),

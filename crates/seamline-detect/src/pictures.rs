@@ -68,6 +68,7 @@ pub struct PictureSampler<'a> {
 }
 
 /// What the sampler leaves at the end.
+#[derive(Default)]
 pub struct PictureSummary {
     /// Pictures looked at.
     pub pictures: u64,

@@ -61,7 +61,7 @@ fn main() {
     let weights: BTreeMap<String, String> = plan
         .detectors
         .iter()
-        .chain([&plan.face_detector])
+        .chain(&plan.face_detector)
         .chain(&plan.marks)
         .map(|m| (m.id.to_string(), m.weights(&cache).display().to_string()))
         .collect();

@@ -266,26 +266,31 @@ fn watch<'e>(
     observe: Option<ClipId>,
     frames: Receiver<VideoFrame>,
 ) -> Result<Watched<'e>, DetectError> {
-    let mut marks = PictureMarks::new(
-        MarkOptions { parts: options.profile == Profile::Thorough },
-        still,
-        &engine.picture_marks,
-    );
+    let parts = options.profile == Profile::Thorough;
+    let mut marks = (!options.judge_nothing)
+        .then(|| PictureMarks::new(MarkOptions { parts }, still, &engine.picture_marks));
     let mut runs = start(engine, SampleKind::Face);
-    let mut sampler = PictureSampler::new(&engine.faces, options.profile.frames(), options.limits.max_tracks);
+    let (policy, most) = (options.profile.frames(), options.limits.max_tracks);
+    let mut sampler = engine.faces.as_ref().map(|faces| PictureSampler::new(faces, policy, most));
     let mut observer = observe.map(|clip| (clip, PictureObserver::default()));
     for frame in frames {
         if let Some((_, observer)) = &mut observer {
             observer.push(&frame)?;
         }
-        marks.push(&frame)?;
-        sampler.push(&frame, &mut |sample| {
-            give(&mut runs, &sample);
-            Ok(())
-        })?;
+        if let Some(marks) = &mut marks {
+            marks.push(&frame)?;
+        }
+        if let Some(sampler) = &mut sampler {
+            sampler.push(&frame, &mut |sample| {
+                give(&mut runs, &sample);
+                Ok(())
+            })?;
+        }
     }
     let observed = observer.map(|(clip, observer)| observer.finish(clip));
-    Ok(Watched { marks: marks.finish(), observed, summary: sampler.finish(), runs })
+    let marks = marks.map(PictureMarks::finish).unwrap_or_default();
+    let summary = sampler.map(PictureSampler::finish).unwrap_or_default();
+    Ok(Watched { marks, observed, summary, runs })
 }
 
 struct Heard<'e> {

@@ -48,8 +48,8 @@ pub enum EngineError {
 /// The manifests that a scan will use: the face finder of the profile and the chosen detectors.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// The face finder.
-    pub face_detector: Manifest,
+    /// The face finder; none where nothing is judged.
+    pub face_detector: Option<Manifest>,
     /// Detectors, sorted by id.
     pub detectors: Vec<Manifest>,
     /// Watermark decoders, sorted by id.
@@ -70,7 +70,9 @@ impl Plan {
         }
         let known = |m: &&Manifest| matches!(m.role, Role::Detector | Role::Mark);
         let names = || all.iter().filter(known).map(|m| m.id.as_str()).collect::<Vec<_>>().join(", ");
-        let mut detectors: Vec<Manifest> = if options.detectors.is_empty() {
+        let mut detectors: Vec<Manifest> = if options.judge_nothing {
+            Vec::new()
+        } else if options.detectors.is_empty() {
             let ships = |m: &&Manifest| m.delivery != Delivery::Operator && m.calibration().is_some();
             // A mark needs no calibration: its manifest states from where it is found.
             let runs = |m: &&Manifest| m.role == Role::Mark || ships(m);
@@ -89,11 +91,12 @@ impl Plan {
         detectors.dedup_by(|a, b| a.id == b.id);
         let (marks, detectors) = detectors.into_iter().partition(|m| m.role == Role::Mark);
         let wanted = options.profile.face_detector();
-        let face_detector = all
-            .iter()
-            .find(|m| m.role == Role::FaceDetector && m.id.as_str() == wanted)
-            .cloned()
-            .ok_or_else(|| EngineError::UnknownDetector { name: wanted.into(), known: names() })?;
+        let finder = all.iter().find(|m| m.role == Role::FaceDetector && m.id.as_str() == wanted).cloned();
+        let missing = || EngineError::UnknownDetector { name: wanted.into(), known: names() };
+        let face_detector = match options.judge_nothing {
+            true => None,
+            false => Some(finder.ok_or_else(missing)?),
+        };
         Ok(Self { face_detector, detectors, marks, fusion: FusionData::current()? })
     }
 
@@ -108,6 +111,9 @@ impl Plan {
         field(RUNTIME_VERSION);
         field(&self.fusion.name());
         field(options.profile.as_str());
+        if options.judge_nothing {
+            field("judge nothing");
+        }
         field(&format!("{:?}", options.limits));
         let trust = options.trust_list.as_deref().and_then(|p| trust::read(p).ok()).map(|t| t.info.sha256);
         field(&trust.map(|h| h.to_string()).unwrap_or_default());
@@ -122,7 +128,7 @@ impl Plan {
     }
 
     fn all(&self) -> impl Iterator<Item = &Manifest> {
-        std::iter::once(&self.face_detector).chain(&self.detectors).chain(&self.marks)
+        self.face_detector.iter().chain(&self.detectors).chain(&self.marks)
     }
 
     /// What a report says of the models.
@@ -152,8 +158,8 @@ impl Plan {
 
 /// Loaded models, ready to judge.
 pub struct Engine {
-    /// The face finder.
-    pub faces: FaceDetector,
+    /// The face finder; none where nothing is judged.
+    pub faces: Option<FaceDetector>,
     /// Detectors, sorted by id.
     pub detectors: Vec<Box<dyn Detector>>,
     /// Decoders of watermarks in pictures, sorted by id.
@@ -171,16 +177,15 @@ impl Engine {
         // Side by side: hashing and graph optimisation are most of the time to the first picture.
         let load = |m: &Manifest| Model::load(&runtime, m.clone(), &home.cache, 1);
         let mut models = std::thread::scope(|scope| {
-            let started: Vec<_> = std::iter::once(&plan.face_detector)
-                .chain(&plan.detectors)
-                .chain(&plan.marks)
-                .map(|m| scope.spawn(move || load(m)))
-                .collect();
+            let started: Vec<_> = plan.all().map(|m| scope.spawn(move || load(m))).collect();
             let died = |_| Err(ModelError::Runtime("the thread that loaded a model died".into()));
             started.into_iter().map(|t| t.join().unwrap_or_else(died)).collect::<Vec<_>>().into_iter()
         });
         let mut next = || models.next().unwrap_or_else(|| Err(ModelError::Runtime("no model".into())));
-        let faces = FaceDetector::new(next()?)?;
+        let faces = match plan.face_detector {
+            Some(_) => Some(FaceDetector::new(next()?)?),
+            None => None,
+        };
         let mut detectors: Vec<Box<dyn Detector>> = Vec::new();
         for manifest in &plan.detectors {
             let (calibrator, points) = calibration(manifest, &plan.fusion)?;

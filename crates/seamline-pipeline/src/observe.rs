@@ -4,13 +4,21 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use seamline_campaign::observables::{Observables, ObservablesBuilder, Trace, TraceKind, codec};
 use seamline_campaign::pdq::REDUCED_SIDE;
+use seamline_core::pixels::{Kernel, resize};
 use seamline_core::{
-    AudioBlock, ClipId, Evidence, MediaError, MediaTime, Outcome, Sha256Hash, StreamIndex, VideoFrame,
+    AudioBlock, ClipId, Evidence, MediaError, MediaTime, Outcome, RgbFrame, Sha256Hash, StreamIndex,
+    VideoFrame,
 };
 use serde::{Deserialize, Serialize};
 
 /// Silence put in for a gap, at most: longer ones shift what follows, and alignment finds it all the same.
 const MAX_SILENCE: MediaTime = MediaTime::from_millis(600_000);
+/// A thumbnail shows one of the first so many pictures that were hashed: the first is often a title or a fade.
+const THUMBNAIL_FROM: usize = 20;
+/// Longer side of a thumbnail in pixels, its JPEG quality, and the most bytes that makes.
+const THUMBNAIL_SIDE: u32 = 160;
+const THUMBNAIL_QUALITY: u8 = 70;
+const MAX_THUMBNAIL: usize = 32 << 10;
 /// Rounding of timestamps that is no gap.
 const SLACK: MediaTime = MediaTime::from_millis(50);
 
@@ -19,6 +27,9 @@ const SLACK: MediaTime = MediaTime::from_millis(50);
 pub(crate) struct PictureObserver {
     builder: ObservablesBuilder,
     stream: Option<StreamIndex>,
+    /// The picture with the most in it so far, of the first [`THUMBNAIL_FROM`] that were hashed.
+    telling: Option<(usize, RgbFrame)>,
+    seen: usize,
 }
 
 impl PictureObserver {
@@ -26,21 +37,47 @@ impl PictureObserver {
     pub(crate) fn push(&mut self, frame: &VideoFrame) -> Result<(), MediaError> {
         let time = frame.time.as_micros();
         let ours = *self.stream.get_or_insert(frame.stream) == frame.stream;
-        if !ours || frame.damaged || !self.builder.wants(time, false) {
+        if !ours || frame.damaged || !self.builder.wants(time) {
             return Ok(());
         }
         // Half as much again as what is hashed, so that the reduction to it is not a copy.
         let side = (REDUCED_SIDE * 3 / 2) as f32;
         let scale = (side / frame.width.min(frame.height).max(1) as f32).min(1.0);
         let size = |v: u32| ((v as f32 * scale).round() as u32).max(1);
-        self.builder.push_frame(time, &frame.pixels.rgb(size(frame.width), size(frame.height))?);
+        let rgb = frame.pixels.rgb(size(frame.width), size(frame.height))?;
+        self.builder.push_frame(time, &rgb);
+        self.seen += 1;
+        if self.seen <= THUMBNAIL_FROM {
+            let detail = detail(&rgb);
+            if self.telling.as_ref().is_none_or(|(most, _)| detail > *most) {
+                self.telling = Some((detail, rgb));
+            }
+        }
         Ok(())
     }
 
     /// Its half of the record.
     pub(crate) fn finish(self, clip: ClipId) -> Observables {
-        self.builder.finish(clip)
+        let mut all = self.builder.finish(clip);
+        // No thumbnail is no failure: it is for people alone.
+        let small = self.telling.and_then(|(_, rgb)| thumbnail(&rgb));
+        all.thumbnail = small.unwrap_or_default();
+        all
     }
+}
+
+/// How much changes from one pixel to the next, in a sparse sample: a title card or a fade has little of it.
+fn detail(rgb: &RgbFrame) -> usize {
+    let green: Vec<u8> = rgb.data().iter().skip(1).step_by(3 * 4).copied().collect();
+    green.windows(2).map(|w| usize::from(w[0].abs_diff(w[1]))).sum()
+}
+
+fn thumbnail(rgb: &RgbFrame) -> Option<Vec<u8>> {
+    let scale = (THUMBNAIL_SIDE as f32 / rgb.width().max(rgb.height()).max(1) as f32).min(1.0);
+    let side = |v: u32| ((v as f32 * scale).round() as u32).max(1);
+    let small = resize(rgb, side(rgb.width()), side(rgb.height()), Kernel::Triangle);
+    let jpeg = seamline_media::encode_jpeg(&small, THUMBNAIL_QUALITY).ok()?.bytes;
+    (jpeg.len() <= MAX_THUMBNAIL).then_some(jpeg)
 }
 
 /// Listens to the first stream of sound.
@@ -122,20 +159,28 @@ pub(crate) struct Parcel {
     frames: String,
     sound: String,
     rest: String,
+    #[serde(default)]
+    thumbnail: String,
 }
 
 impl Parcel {
     pub(crate) fn pack(observables: &Observables) -> Result<Self, String> {
         let packed = codec::pack(observables).map_err(|e| e.to_string())?;
         let (frames, sound) = (STANDARD.encode(packed.frames), STANDARD.encode(packed.sound));
-        Ok(Self { frames, sound, rest: packed.rest })
+        Ok(Self { frames, sound, rest: packed.rest, thumbnail: STANDARD.encode(&observables.thumbnail) })
     }
 
     /// What a worker sent is not trusted: anything malformed is an error, and it speaks of no clip but `clip`.
     pub(crate) fn unpack(&self, clip: ClipId) -> Result<Observables, String> {
         let bytes = |text: &str| STANDARD.decode(text).map_err(|e| e.to_string());
         let observables = codec::unpack(&bytes(&self.frames)?, &bytes(&self.sound)?, &self.rest);
-        let observables = observables.map_err(|e| e.to_string())?;
+        let mut observables = observables.map_err(|e| e.to_string())?;
+        observables.thumbnail = bytes(&self.thumbnail)?;
+        // Only ever shown as a JPEG; what is none is dropped here and is nobody's problem later.
+        if observables.thumbnail.len() > MAX_THUMBNAIL || !observables.thumbnail.starts_with(b"\xff\xd8\xff")
+        {
+            observables.thumbnail.clear();
+        }
         if observables.clip == clip { Ok(observables) } else { Err("observables of another clip".into()) }
     }
 }

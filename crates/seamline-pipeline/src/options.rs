@@ -53,6 +53,9 @@ pub struct ScanOptions {
     pub trust_list: Option<PathBuf>,
     /// What one clip may cost.
     pub limits: Limits,
+    /// Judge nothing: no detector, mark or face finder is loaded. For taking what a clip can be recognised by.
+    #[serde(default)]
+    pub judge_nothing: bool,
 }
 
 /// Codes for damage, made from gaps.

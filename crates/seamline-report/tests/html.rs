@@ -6,7 +6,7 @@ mod common;
 
 use common::*;
 use seamline_core::{ClipRecord, Sha256Hash};
-use seamline_report::html::{IndexEntry, clip_page, file_name, index_page};
+use seamline_report::html::{IndexEntry, campaign_page, clip_page, file_name, index_page};
 
 fn index(records: &[ClipRecord]) -> String {
     let entries: Vec<_> = records.iter().map(|r| IndexEntry::new(r, file_name(r))).collect();
@@ -19,6 +19,7 @@ fn pages() -> Vec<String> {
     let mut pages: Vec<_> = records.iter().map(|r| clip_page(r, &info())).collect();
     pages.push(index(&all()));
     pages.push(index(&[]));
+    pages.push(campaign_page(&dossier(), "0.1.0"));
     pages
 }
 
@@ -103,7 +104,7 @@ fn pages_are_well_formed_and_ask_for_nothing() {
 
 #[test]
 fn a_clip_s_strings_never_become_markup() {
-    for page in [clip_page(&hostile(), &info()), index(&[hostile()])] {
+    for page in [clip_page(&hostile(), &info()), index(&[hostile()]), campaign_page(&dossier(), "0.1.0")] {
         tags(&page);
         assert!(!page.contains("<script") && !page.contains("<img src=x"));
         assert!(page.contains("&lt;script&gt;"));
@@ -115,6 +116,33 @@ fn a_clip_s_strings_never_become_markup() {
     // Of three pictures only the spectrogram is clean.
     assert_eq!(page.matches("<img ").count(), 1);
     assert_eq!(page.matches("This picture is not shown").count(), 2);
+}
+
+#[test]
+fn a_campaign_s_page_shows_who_saw_what_when_and_what_is_shared() {
+    let page = campaign_page(&dossier(), "0.1.0");
+    for text in [
+        "Campaign, confirmed",
+        "3 sightings",
+        "on 3 channels",
+        "channel not said",
+        "the same pictures",
+        "mirrored",
+        "00:03.0 to 00:17.0",
+        "00:41.0 to 00:55.0",
+        "supports spoof",
+        "+3.20",
+        "Verdicts so far",
+        "confirmed it as a campaign",
+    ] {
+        assert!(page.contains(text), "{text}");
+    }
+    assert_eq!(page.matches("<img ").count(), 1, "what is no JPEG is not shown");
+    assert_eq!(page.matches("class=\"dot ").count(), 3);
+    let mut proposed = dossier();
+    proposed.detail.summary.confirmed = false;
+    proposed.detail.decisions.clear();
+    assert!(campaign_page(&proposed, "0.1.0").contains("A proposal: these clips share"));
 }
 
 #[test]

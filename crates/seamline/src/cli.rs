@@ -93,6 +93,9 @@ pub(crate) struct ScanArgs {
     /// When they were seen, as 2026-11-27T10:50:55Z or 2026-11-27 [default: now]
     #[arg(long, value_name = "TIME", requires = "store")]
     pub(crate) time: Option<String>,
+    /// Where each clip was seen: JSON Lines of path or sha256, and url, channel, seen_at
+    #[arg(long, value_name = "FILE", requires = "store")]
+    pub(crate) sightings: Option<PathBuf>,
     /// Run only these detectors, by id (see `seamline models list`)
     #[arg(short, long, value_name = "LIST", value_delimiter = ',')]
     pub(crate) detectors: Vec<String>,

@@ -53,10 +53,33 @@ pub(crate) enum ExportFormat {
     Opencti,
     /// MISP event
     Misp,
-    /// Table of the clips
+    /// Table of the sightings
     Csv,
+    /// The same table, typed
+    Parquet,
+    /// One self-contained page: sightings over time and channels, clips, shared stretches, decisions
+    Html,
+    /// schema.org MediaReview of a confirmed campaign; wants --category and --publisher
+    MediaReview,
     /// PDQ hashes, as vPDQ lists them, to share without media
     Hashes,
+}
+
+/// What became of the media (schema.org, MediaManipulationRatingEnumeration).
+#[derive(ValueEnum, Clone, Copy, Debug)]
+pub(crate) enum CategoryArg {
+    /// Genuine, in a false context
+    Decontextualized,
+    /// Cut, cropped or joined
+    EditedOrCropped,
+    /// Genuine
+    Original,
+    /// Satire or parody
+    Satire,
+    /// Acted
+    Staged,
+    /// Changed or generated
+    Transformed,
 }
 
 #[derive(Subcommand, Debug)]
@@ -138,6 +161,12 @@ pub(crate) enum CampaignCommand {
         /// In which form
         #[arg(long, value_enum)]
         format: ExportFormat,
+        /// Your judgement of the media, for media-review: no program derives it
+        #[arg(long, value_enum, required_if_eq("format", "media-review"))]
+        category: Option<CategoryArg>,
+        /// Who publishes the review, for media-review
+        #[arg(long, value_name = "NAME", required_if_eq("format", "media-review"))]
+        publisher: Option<String>,
         #[command(flatten)]
         at: StoreArg,
     },
@@ -147,6 +176,11 @@ pub(crate) enum CampaignCommand {
 pub(crate) enum StoreCommand {
     /// Read everything and look for contradictions
     Check {
+        #[command(flatten)]
+        at: StoreArg,
+    },
+    /// Everything but the hashes, as JSON Lines on standard output: clips, links, decisions
+    Export {
         #[command(flatten)]
         at: StoreArg,
     },

@@ -104,6 +104,19 @@ fn a_mirrored_copy_is_matched_linked_decided_on_and_handed_on() {
     for format in ["opencti", "misp", "csv", "hashes"] {
         assert!(!place.text(&["campaign", "export", &id, "--format", format]).is_empty(), "{format}");
     }
+    let page = place.text(&["campaign", "export", &id, "--format", "html"]);
+    assert!(page.contains("The borrowed face") && page.contains("channel two") && page.contains("mirrored"));
+    assert_eq!(page.matches("data:image/jpeg;base64,/9j/").count(), 2, "a thumbnail a clip");
+    let table = place.run(&["campaign", "export", &id, "--format", "parquet"], &[]).stdout;
+    assert!(table.starts_with(b"PAR1") && table.ends_with(b"PAR1"));
+    let review = ["campaign", "export", &id, "--format", "media-review", "--category", "transformed"];
+    assert_eq!(place.run(&review, &[]).status.code(), Some(2), "wants a publisher");
+    let review = place.text(&[&review[..], &["--publisher", "Example Desk"]].concat());
+    assert!(review.contains("TransformedContent") && review.contains("A. Analyst"), "{review}");
+    let dump = place.json(&["store", "export"], &[]);
+    let kinds = |kind: &str| dump.iter().filter(|l| l["type"] == kind).count();
+    assert_eq!((kinds("clip"), kinds("decision")), (3, 2), "{dump:?}");
+    assert!(kinds("link") >= 1);
 
     // Taken apart by an analyst, it stays apart, whatever is scanned again.
     let hash = list[0]["founder"].as_str().unwrap();
@@ -126,6 +139,30 @@ fn sound_alone_is_matched_through_a_lossy_encoder_and_with_its_start_cut_off() {
     let m = matches.iter().find(|m| m["kind"] == "same_audio").unwrap_or_else(|| panic!("{matches:?}"));
     let offset = m["other_start_s"].as_f64().unwrap() - m["start_s"].as_f64().unwrap();
     assert!((offset - 2.0).abs() < 0.3, "{m}");
+}
+
+#[test]
+fn a_side_file_says_where_each_clip_was_seen_and_a_bad_line_of_it_is_named() {
+    let place = Place::new();
+    let (original, copy) = (talking_face().unwrap(), mirrored());
+    let side = place.store.with_file_name("seen.ndjson");
+    let line = |clip: &Path, channel: &str| {
+        let (path, at) = (clip.to_string_lossy(), "2026-05-03T08:00:00Z");
+        serde_json::json!({ "path": path, "channel": channel, "seen_at": at }).to_string() + "\n"
+    };
+    let text = [line(&original, "one"), line(&original, "two"), "\n".into(), line(&copy, "three")].concat();
+    std::fs::write(&side, &text).unwrap();
+    let side_name = side.to_string_lossy().into_owned();
+    place.scan(&[&original, &copy], &["--sightings", &side_name]);
+    let dump = place.json(&["store", "export"], &[]);
+    let mut seen: Vec<usize> = dump.iter().filter_map(|l| l["sightings"].as_array()).map(Vec::len).collect();
+    seen.sort_unstable();
+    assert_eq!(seen, [1, 2], "{dump:?}");
+    std::fs::write(&side, text + "{\"channel\":\"nowhere\",\"seen_at\":\"2026-05-03\"}\n").unwrap();
+    let out = place.run(&["scan", "--sightings", &side_name], &[&original]);
+    let said = String::from_utf8_lossy(&out.stderr);
+    assert_eq!(out.status.code(), Some(2));
+    assert!(said.contains("seen.ndjson") && said.contains("line 5") && said.lines().count() == 1, "{said}");
 }
 
 #[test]

@@ -4,19 +4,23 @@
 //! A machine's proposal is never dressed up as a finding of fact: it leaves as a STIX grouping, and only what an
 //! analyst confirmed as a campaign; an authenticity category (MediaReview) is an analyst's too.
 
+mod columns;
 mod media_review;
 mod misp;
 mod stix;
 mod text;
+mod whole;
 
+pub use columns::parquet;
 pub use media_review::{AuthenticityCategory, media_review};
 pub use misp::misp_event;
 pub use stix::{StixFlavour, stix_bundle};
 pub use text::{csv, hash_list};
+pub use whole::{DumpError, dump};
 
 use crate::cluster::Ruling;
 use crate::moment::Moment;
-use crate::store::{ClusterDetail, Store, StoreError, StoredClip, StoredVerdict};
+use crate::store::{Appearance, ClusterDetail, Store, StoreError, StoredClip, StoredVerdict};
 use seamline_core::ClipId;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,6 +33,21 @@ pub struct Dossier {
     pub detail: ClusterDetail,
     /// The latest verdict of each of its clips.
     pub verdicts: BTreeMap<ClipId, StoredVerdict>,
+    /// Every verdict on each of its clips, earliest first.
+    pub history: BTreeMap<ClipId, Vec<Judged>>,
+    /// What of its clips can be shown.
+    pub appearances: BTreeMap<ClipId, Appearance>,
+}
+
+/// One entry in a clip's history.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judged {
+    /// When.
+    pub at: Moment,
+    /// The conclusion's name on the wire.
+    pub conclusion: String,
+    /// LLR in nats, where there was one.
+    pub llr: Option<f64>,
 }
 
 /// A technique of the DISARM framework (red framework, v1.4), with the STIX id that DISARM publishes for it.
@@ -69,13 +88,24 @@ impl Dossier {
     /// Reads a cluster with its verdicts.
     pub fn load(store: &dyn Store, cluster: i64) -> Result<Self, StoreError> {
         let detail = store.cluster(cluster)?;
-        let mut verdicts = BTreeMap::new();
+        let (mut verdicts, mut history, mut appearances) =
+            (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         for clip in &detail.clips {
-            if let Some(latest) = store.verdicts(&clip.sha256)?.into_iter().next() {
+            let all = store.verdicts(&clip.sha256)?;
+            let judged = |v: &StoredVerdict| Judged {
+                at: v.recorded_at,
+                conclusion: v.conclusion.clone(),
+                llr: v.llr,
+            };
+            history.insert(clip.sha256, all.iter().rev().map(judged).collect());
+            if let Some(latest) = all.into_iter().next() {
                 verdicts.insert(clip.sha256, latest);
             }
+            if let Some(seen) = store.appearance(&clip.sha256)? {
+                appearances.insert(clip.sha256, seen);
+            }
         }
-        Ok(Self { detail, verdicts })
+        Ok(Self { detail, verdicts, history, appearances })
     }
 
     /// Its name, or one made from the clip it began with.

@@ -19,6 +19,12 @@ fn clip(n: u32) -> ClipId {
 
 /// Three clips: a generated voice over real pictures, its mirrored cut, and one with a channel named like a formula.
 fn dossier(confirmed: bool) -> Dossier {
+    let (_dir, store) = filled(confirmed);
+    let id = store.clip(&clip(0)).unwrap().unwrap().cluster;
+    Dossier::load(&store, id).unwrap()
+}
+
+fn filled(confirmed: bool) -> (tempfile::TempDir, SqliteStore) {
     let dir = tempfile::tempdir().unwrap();
     let mut store = SqliteStore::open(&dir.path().join("s.db")).unwrap();
     let verdict = r#"{"type":"verdict","conclusion":"supports_spoof","llr":3.2,"aspects":{"voice":{"conclusion":"supports_spoof"},"face":{"conclusion":"inconclusive"}},"streams":[{"kind":"video"}]}"#;
@@ -79,8 +85,7 @@ fn dossier(confirmed: bool) -> Dossier {
         store.decide(&decide(Ruling::Confirm { clips })).unwrap();
         store.decide(&decide(Ruling::Name { clip: clip(1), name: "Borrowed voice".into() })).unwrap();
     }
-    let id = store.clip(&clip(0)).unwrap().unwrap().cluster;
-    Dossier::load(&store, id).unwrap()
+    (dir, store)
 }
 
 fn golden(name: &str, text: &str) {
@@ -141,6 +146,44 @@ fn cells_that_look_like_formulas_are_defused_and_quotes_doubled() {
 }
 
 #[test]
+fn the_parquet_table_has_the_rows_of_the_csv_with_their_types() {
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+    use parquet::record::RowAccessor;
+    let d = dossier(true);
+    let bytes = parquet(&d).unwrap();
+    let reader = SerializedFileReader::new(bytes::Bytes::from(bytes)).unwrap();
+    let rows: Vec<_> = reader.get_row_iter(None).unwrap().map(Result::unwrap).collect();
+    assert_eq!(rows.len(), csv(&d).lines().count() - 1);
+    let first = rows.iter().find(|r| r.get_string(0).unwrap() == &clip(0).to_string()).unwrap();
+    assert_eq!((first.get_long(2).unwrap(), first.get_double(4).unwrap()), (1_000, 3.2));
+    assert_eq!(first.get_timestamp_millis(5).unwrap(), at("2026-11-02T08:00:00Z").as_millis());
+    assert!(first.get_bool(9).unwrap());
+    let formula = rows.iter().find(|r| r.get_string(6).is_ok_and(|c| c.starts_with('='))).unwrap();
+    assert_eq!(formula.get_string(6).unwrap(), "=HYPERLINK(\"x\")", "no spreadsheet reads it: no apostrophe");
+}
+
+#[test]
+fn a_dump_names_every_clip_link_and_decision_once() {
+    let (dir, store) = filled(true);
+    let mut out = Vec::new();
+    assert_eq!(dump(&store, &mut out).unwrap(), 3);
+    drop(dir);
+    let lines: Vec<Value> =
+        String::from_utf8(out).unwrap().lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    let of = |kind: &str| lines.iter().filter(|l| l["type"] == kind).collect::<Vec<_>>();
+    assert_eq!((of("clip").len(), of("link").len(), of("decision").len()), (3, 2, 2));
+    let first = of("clip").into_iter().find(|c| c["sha256"] == clip(0).to_string()).unwrap();
+    assert_eq!(first["sightings"].as_array().unwrap().len(), 2);
+    assert_eq!(first["verdicts"][0]["verdict"]["llr"], 3.2);
+    assert_eq!(first["verdicts"][0]["evidence"][0]["detector"], "voice-whisper");
+    assert_eq!(
+        of("link")[0]["shared"].as_array().map(Vec::len).unwrap_or(0)
+            + of("link")[1]["shared"].as_array().map(Vec::len).unwrap_or(0),
+        1
+    );
+}
+
+#[test]
 fn the_hash_list_has_whole_pictures_only() {
     let frame = |time_us, view| FrameHash {
         time_us,
@@ -159,6 +202,7 @@ fn the_hash_list_has_whole_pictures_only() {
         patches: Vec::new(),
         traces: Vec::new(),
         truncated: false,
+        thumbnail: Vec::new(),
     };
     let hash = format!("{}1", "0".repeat(63));
     assert_eq!(hash_list(&o), format!("0,88,{hash},0.000\n1,88,{hash},0.500\n"));

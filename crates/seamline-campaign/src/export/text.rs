@@ -2,39 +2,44 @@
 
 use super::Dossier;
 use crate::observables::{Observables, View};
+use crate::store::{Sighting, StoredClip};
 use std::fmt::Write;
 
 /// One line a sighting (one a clip without any), with a header; RFC 4180.
 pub fn csv(d: &Dossier) -> String {
     let mut out = String::from("sha256,path,size,conclusion,llr,seen_at,channel,url,cluster,confirmed\r\n");
-    for clip in &d.detail.clips {
-        let mut line = |seen_at: String, channel: &str, url: &str| {
-            let cells = [
-                clip.sha256.to_string(),
-                clip.path.clone(),
-                clip.size.to_string(),
-                clip.conclusion.clone(),
-                clip.llr.map(|l| format!("{l:.4}")).unwrap_or_default(),
-                seen_at,
-                channel.to_owned(),
-                url.to_owned(),
-                d.title(),
-                d.detail.summary.confirmed.to_string(),
-            ];
-            let row: Vec<String> = cells.iter().enumerate().map(|(i, c)| cell(c, i == 4)).collect();
-            out.push_str(&row.join(","));
-            out.push_str("\r\n");
-        };
-        let mut any = false;
-        for (_, s) in d.detail.sightings.iter().filter(|(c, _)| *c == clip.sha256) {
-            line(s.seen_at.to_string(), &s.channel, &s.url);
-            any = true;
-        }
-        if !any {
-            line(String::new(), "", "");
-        }
+    for (clip, seen) in rows(d) {
+        let cells = [
+            clip.sha256.to_string(),
+            clip.path.clone(),
+            clip.size.to_string(),
+            clip.conclusion.clone(),
+            clip.llr.map(|l| format!("{l:.4}")).unwrap_or_default(),
+            seen.map(|s| s.seen_at.to_string()).unwrap_or_default(),
+            seen.map(|s| s.channel.clone()).unwrap_or_default(),
+            seen.map(|s| s.url.clone()).unwrap_or_default(),
+            d.title(),
+            d.detail.summary.confirmed.to_string(),
+        ];
+        let row: Vec<String> = cells.iter().enumerate().map(|(i, c)| cell(c, i == 4)).collect();
+        out.push_str(&row.join(","));
+        out.push_str("\r\n");
     }
     out
+}
+
+/// One row a sighting, one a clip without any.
+pub(super) fn rows(d: &Dossier) -> Vec<(&StoredClip, Option<&Sighting>)> {
+    let mut rows = Vec::new();
+    for clip in &d.detail.clips {
+        let before = rows.len();
+        let seen = d.detail.sightings.iter().filter(|(c, _)| *c == clip.sha256);
+        rows.extend(seen.map(|(_, s)| (clip, Some(s))));
+        if rows.len() == before {
+            rows.push((clip, None));
+        }
+    }
+    rows
 }
 
 /// Quoted where needed. Text that a spreadsheet would take for a formula gets an apostrophe: channels and paths are

@@ -52,6 +52,7 @@ fn clip(name: &str, recording: u64, from: f64, seconds: usize, mirrored: bool) -
         patches: Vec::new(),
         traces: Vec::new(),
         truncated: false,
+        thumbnail: Vec::new(),
     }
 }
 

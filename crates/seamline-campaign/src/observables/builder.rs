@@ -2,17 +2,24 @@
 
 use super::{FrameHash, Observables, Trace, VERSION, View, VoiceEmbedding};
 use crate::patches::PatchFinder;
-use crate::pdq::{Coefficients, LumaPlane, REDUCED_SIDE, Rect, Turn, border};
+use crate::pdq::{
+    Coefficients, LumaPlane, MATCH_DISTANCE, MIN_QUALITY, PdqHash, REDUCED_SIDE, Rect, Turn, border,
+};
 use crate::sound::{INPUT_HZ, SoundPrinter};
 use seamline_core::{ClipId, RgbFrame};
 
-/// Time between two hashed frames, in microseconds. Frames are taken where a multiple of it is passed, so that two
-/// encodings of one clip are sampled at the same moments.
+/// Time between two hashed frames while pictures hold still, in microseconds. Frames are taken where a multiple of it
+/// is passed, so that two encodings of one clip are sampled at the same moments.
 pub const FRAME_STEP_US: i64 = 500_000;
+/// The same while they move: another cut of the clip, at another speed or frame rate, is sampled at other moments,
+/// and half a second of quick movement turns over more bits than a match allows.
+pub const MOVING_STEP_US: i64 = 125_000;
+/// Two samples further apart than a match allows: pictures move.
+const MOVING: u32 = MATCH_DISTANCE;
+/// At a quarter of the step, a quarter of the bits: they hold still again.
+const SETTLED: u32 = MATCH_DISTANCE / 4;
 /// Most frames kept of a clip: nine hours at two a second, 26 MB of hashes.
 const MAX_FRAMES: usize = 65_536;
-/// Cuts closer than this to the last frame are not hashed for themselves.
-const MIN_STEP_US: i64 = 120_000;
 /// Most sound that is fingerprinted, in samples: nine hours.
 const MAX_SAMPLES: u64 = 9 * 3_600 * INPUT_HZ as u64;
 
@@ -20,6 +27,8 @@ const MAX_SAMPLES: u64 = 9 * 3_600 * INPUT_HZ as u64;
 pub struct ObservablesBuilder {
     frames: Vec<FrameHash>,
     last_us: Option<i64>,
+    last_whole: Option<PdqHash>,
+    moving: bool,
     pictures: usize,
     sound: Option<SoundPrinter>,
     sound_start_us: i64,
@@ -43,6 +52,8 @@ impl ObservablesBuilder {
         Self {
             frames: Vec::new(),
             last_us: None,
+            last_whole: None,
+            moving: false,
             pictures: 0,
             sound: None,
             sound_start_us: 0,
@@ -55,12 +66,20 @@ impl ObservablesBuilder {
         }
     }
 
-    /// Whether the frame at `time_us` should be pushed: cheap, asked before a frame is converted. `cut` says that a
-    /// new shot begins with it.
-    pub fn wants(&self, time_us: i64, cut: bool) -> bool {
-        let Some(last) = self.last_us else { return true };
-        time_us.div_euclid(FRAME_STEP_US) != last.div_euclid(FRAME_STEP_US)
-            || (cut && (time_us - last).abs() >= MIN_STEP_US)
+    /// Whether the frame at `time_us` should be pushed: cheap, asked before a frame is converted.
+    pub fn wants(&self, time_us: i64) -> bool {
+        let step = if self.moving { MOVING_STEP_US } else { FRAME_STEP_US };
+        self.last_us.is_none_or(|last| time_us.div_euclid(step) != last.div_euclid(step))
+    }
+
+    /// Compares with the last picture that has something in it; a cut counts as movement and is sampled densely until
+    /// the new shot holds still.
+    fn watch_movement(&mut self, hash: PdqHash) {
+        if let Some(last) = self.last_whole {
+            let distance = last.distance(&hash);
+            self.moving = distance > if self.moving { SETTLED } else { MOVING };
+        }
+        self.last_whole = Some(hash);
     }
 
     /// Hashes one frame. It may be of any size; 284 x 160 and larger give the same hashes within a few bits, so a
@@ -93,6 +112,9 @@ impl ObservablesBuilder {
             let hashed =
                 if rect == whole { Coefficients::of(&plane) } else { Coefficients::of(&plane.part(rect)) };
             let Some(c) = hashed else { continue };
+            if view == View::Whole && c.quality >= MIN_QUALITY {
+                self.watch_movement(c.hash(Turn::Upright));
+            }
             self.frames.push(FrameHash {
                 time_us,
                 quality: c.quality,
@@ -145,6 +167,7 @@ impl ObservablesBuilder {
             patches: self.patches.finish(),
             traces: self.traces,
             truncated: self.truncated,
+            thumbnail: Vec::new(),
         }
     }
 }

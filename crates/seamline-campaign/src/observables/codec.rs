@@ -1,4 +1,5 @@
-//! Observables as bytes for the store: the frame hashes and the sound packed, the rest as JSON.
+//! Observables as bytes for the store: the frame hashes and the sound packed, the rest as JSON. The thumbnail travels
+//! apart from them: whoever compares clips need not load it.
 
 use super::{FrameHash, Observables, View};
 use crate::pdq::PdqHash;
@@ -44,6 +45,7 @@ pub fn pack(o: &Observables) -> Result<Packed, CodecError> {
         voices: o.voices.clone(),
         patches: o.patches.clone(),
         traces: o.traces.clone(),
+        thumbnail: Vec::new(),
         ..*o
     };
     let rest = serde_json::to_string(&bare).map_err(|e| CodecError(e.to_string()))?;

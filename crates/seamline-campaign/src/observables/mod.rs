@@ -1,13 +1,13 @@
 //! What is kept of a clip so that it can be recognised: an [`Observables`] record, made in the same pass as detection.
 //!
-//! Pictures are hashed twice a second and at cuts, each in several [`View`]s, so that a crop, a border or a caption
+//! Pictures are hashed twice a second, and eight times where they move, each in several [`View`]s, so that a crop, a border or a caption
 //! band in either of two clips leaves one pair of views alike. The mirror image's hash follows from the same
 //! coefficients and is kept beside it for searches; it is not indexed.
 
 mod builder;
 pub mod codec;
 
-pub use builder::{FRAME_STEP_US, ObservablesBuilder};
+pub use builder::{FRAME_STEP_US, MOVING_STEP_US, ObservablesBuilder};
 
 use crate::pdq::{MIN_QUALITY, PdqHash};
 use crate::sound::SoundPrint;
@@ -15,7 +15,7 @@ use seamline_core::{ClipId, Sha256Hash};
 use serde::{Deserialize, Serialize};
 
 /// Version of what is measured and how; observables of different versions are not compared.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Which part of the picture a hash is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -148,6 +148,9 @@ pub struct Observables {
     /// Whether the clip was longer than what is kept of it.
     #[serde(default)]
     pub truncated: bool,
+    /// A small JPEG of one picture, for people; empty where there is none. Nothing is matched by it.
+    #[serde(skip)]
+    pub thumbnail: Vec<u8>,
 }
 
 impl Observables {

@@ -53,18 +53,20 @@ fn a_record_survives_the_store_and_the_wire() {
 }
 
 #[test]
-fn frames_are_wanted_on_a_grid_and_at_cuts() {
+fn frames_are_wanted_on_a_grid_that_is_finer_where_pictures_move() {
     let mut b = ObservablesBuilder::new();
     let mut taken = Vec::new();
-    for n in 0..50 {
+    for n in 0..90 {
         let t = n * 40_000;
-        let cut = n == 17;
-        if b.wants(t, cut) {
-            b.push_frame(t, &frame(64, 48, 1));
-            taken.push(t);
+        // Still, then another picture each time from 1.0 to 1.6 s, then still again.
+        let shown = if (25..=40).contains(&n) { n as u32 - 20 } else { 1 };
+        if b.wants(t) {
+            b.push_frame(t, &frame(64, 48, shown));
+            taken.push(t / 1000);
         }
     }
-    assert_eq!(taken, [0, 520_000, 680_000, 1_000_000, 1_520_000]);
+    let moving = [1_000, 1_160, 1_280, 1_400, 1_520, 1_640, 1_760];
+    assert_eq!(taken, [&[0, 520][..], &moving, &[2_000, 2_520, 3_000, 3_520]].concat());
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Clusters in the store: worked out anew around the clips that something happened to.
 
 use super::sqlite::{CLIP_COLUMNS, hash, moment, stored_clip};
+use super::walk::links;
 use super::{ClusterDetail, ClusterSummary, Decision, Link, Sighting, StoreError, StoredClip};
-use crate::align::Alignment;
 use crate::cluster::{LinkKind, Ruling, propose};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use seamline_core::ClipId;
@@ -185,20 +185,12 @@ pub(super) fn detail(db: &Connection, id: i64) -> Result<ClusterDetail, StoreErr
     let sql = format!("SELECT {CLIP_COLUMNS} FROM clip WHERE cluster = ?1 ORDER BY sha256");
     let clips: Vec<StoredClip> =
         db.prepare_cached(&sql)?.query_map([id], stored_clip)?.collect::<Result<_, _>>()?;
-    let mut links = Vec::new();
-    let mut of = db.prepare_cached(
+    let mut links = links(
+        db,
         "SELECT c.sha256, d.sha256, l.kind, l.score, l.shared FROM link l JOIN clip c ON c.id = l.a
          JOIN clip d ON d.id = l.b WHERE c.cluster = ?1 AND d.cluster = ?1",
+        id,
     )?;
-    let mut rows = of.query([id])?;
-    while let Some(r) = rows.next()? {
-        let shared: Vec<Alignment> = serde_json::from_str(r.get_ref(4)?.as_str().unwrap_or("[]"))
-            .map_err(|e| StoreError::Database(format!("a stored link is damaged: {e}")))?;
-        let kind = LinkKind::from_name(&r.get::<_, String>(2)?);
-        links.extend(
-            kind.and_then(|k| Link::new(hash(r, 0).ok()?, hash(r, 1).ok()?, k, r.get(3).ok()?, shared)),
-        );
-    }
     links.sort_by(|x, y| {
         y.score.total_cmp(&x.score).then_with(|| (x.a, x.b, x.kind).cmp(&(y.a, y.b, y.kind)))
     });

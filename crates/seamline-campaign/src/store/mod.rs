@@ -8,13 +8,14 @@
 mod check;
 mod clusters;
 mod sqlite;
+mod walk;
 
 pub use sqlite::SqliteStore;
 
 use crate::cluster::{Decision, Link, Ruling};
 use crate::moment::Moment;
 use crate::observables::{Observables, Trace, VoiceEmbedding, codec::CodecError};
-use seamline_core::{ClipId, Sha256Hash};
+use seamline_core::{ClipId, MediaTime, Sha256Hash};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -121,6 +122,15 @@ pub struct StoredClip {
     pub cluster: i64,
 }
 
+/// What of a clip can be shown without its media.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Appearance {
+    /// Its length.
+    pub duration: MediaTime,
+    /// A small JPEG; empty where there is none.
+    pub thumbnail: Vec<u8>,
+}
+
 /// A verdict as recorded.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StoredVerdict {
@@ -223,11 +233,23 @@ pub trait Store {
     /// A clip.
     fn clip(&self, clip: &ClipId) -> Result<Option<StoredClip>, StoreError>;
 
+    /// The clip whose SHA-256 comes next after `clip`, or the first: a walk that holds one clip at a time.
+    fn clip_after(&self, clip: Option<&ClipId>) -> Result<Option<StoredClip>, StoreError>;
+
+    /// Where and when it was seen, by time.
+    fn sightings(&self, clip: &ClipId) -> Result<Vec<Sighting>, StoreError>;
+
+    /// Links of which it is the first end: over all clips, each link once.
+    fn links_from(&self, clip: &ClipId) -> Result<Vec<Link>, StoreError>;
+
     /// Its verdicts, latest first.
     fn verdicts(&self, clip: &ClipId) -> Result<Vec<StoredVerdict>, StoreError>;
 
     /// Its observables.
     fn observables_of(&self, clip: &ClipId) -> Result<Option<Observables>, StoreError>;
+
+    /// What of it can be shown beside others; `None` where it was not observed.
+    fn appearance(&self, clip: &ClipId) -> Result<Option<Appearance>, StoreError>;
 
     /// The observables in a row; `None` where the clip has been observed again since, or never was.
     fn observables_in(&self, row: u64) -> Result<Option<Observables>, StoreError>;

@@ -52,6 +52,12 @@ CREATE TABLE observables (
   rest    TEXT NOT NULL
 ) STRICT;
 
+-- A small JPEG for people.
+CREATE TABLE thumbnail (
+  clip INTEGER PRIMARY KEY REFERENCES clip (id),
+  jpeg BLOB NOT NULL
+) STRICT;
+
 CREATE TABLE trace (
   kind  TEXT NOT NULL,
   value TEXT NOT NULL,

@@ -1,14 +1,14 @@
 //! [`Store`] over one SQLite file in WAL mode.
 
 use super::{
-    CheckReport, ClusterDetail, ClusterSummary, Decision, Link, Recorded, Recording, Review, Sighting, Store,
-    StoreError, StoredClip, StoredVerdict, check, clips_of, clusters,
+    Appearance, CheckReport, ClusterDetail, ClusterSummary, Decision, Link, Recorded, Recording, Review,
+    Sighting, Store, StoreError, StoredClip, StoredVerdict, check, clips_of, clusters, walk,
 };
 use crate::cluster::LinkKind;
 use crate::moment::Moment;
 use crate::observables::{Observables, Trace, VoiceEmbedding, codec};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, Transaction, TransactionBehavior, params};
-use seamline_core::{ClipId, Sha256Hash};
+use seamline_core::{ClipId, MediaTime, Sha256Hash};
 use std::path::Path;
 use std::time::Duration;
 
@@ -217,6 +217,10 @@ impl Store for SqliteStore {
                     .execute(params![clip, o.version, p.frames, p.sound, p.rest])?;
                     recorded.new_observables = true;
                     let row = tx.last_insert_rowid();
+                    if !o.thumbnail.is_empty() {
+                        tx.prepare_cached("INSERT OR REPLACE INTO thumbnail (clip, jpeg) VALUES (?1, ?2)")?
+                            .execute(params![clip, o.thumbnail])?;
+                    }
                     insert_voices(&tx, clip, &o.voices)?;
                     for t in &o.traces {
                         tx.prepare_cached(
@@ -291,6 +295,18 @@ impl Store for SqliteStore {
         Ok(self.db.prepare_cached(&sql)?.query_row([clip.as_bytes()], stored_clip).optional()?)
     }
 
+    fn clip_after(&self, clip: Option<&ClipId>) -> Result<Option<StoredClip>, StoreError> {
+        walk::clip_after(&self.db, clip)
+    }
+
+    fn sightings(&self, clip: &ClipId) -> Result<Vec<Sighting>, StoreError> {
+        walk::sightings(&self.db, clip)
+    }
+
+    fn links_from(&self, clip: &ClipId) -> Result<Vec<Link>, StoreError> {
+        walk::links_from(&self.db, clip)
+    }
+
     fn verdicts(&self, clip: &ClipId) -> Result<Vec<StoredVerdict>, StoreError> {
         let row = row_of(&self.db, clip)?;
         let mut found = Vec::new();
@@ -317,6 +333,20 @@ impl Store for SqliteStore {
 
     fn observables_of(&self, clip: &ClipId) -> Result<Option<Observables>, StoreError> {
         self.one_observables("SELECT o.frames, o.sound, o.rest FROM observables o JOIN clip c ON c.id = o.clip WHERE c.sha256 = ?1", clip.as_bytes())
+    }
+
+    fn appearance(&self, clip: &ClipId) -> Result<Option<Appearance>, StoreError> {
+        let mut one = self.db.prepare_cached(
+            "SELECT o.rest ->> '$.duration_us', t.jpeg FROM observables o JOIN clip c ON c.id = o.clip
+             LEFT JOIN thumbnail t ON t.clip = c.id WHERE c.sha256 = ?1",
+        )?;
+        let found = one.query_row([clip.as_bytes()], |r| {
+            Ok(Appearance {
+                duration: MediaTime::from_micros(r.get::<_, Option<i64>>(0)?.unwrap_or(0)),
+                thumbnail: r.get::<_, Option<Vec<u8>>>(1)?.unwrap_or_default(),
+            })
+        });
+        Ok(found.optional()?)
     }
 
     fn observables_in(&self, row: u64) -> Result<Option<Observables>, StoreError> {

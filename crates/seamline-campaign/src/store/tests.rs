@@ -26,6 +26,7 @@ fn observables(n: u32) -> Observables {
         patches: Vec::new(),
         traces: vec![Trace { kind: TraceKind::GeneratorRun, value: format!("run {}", n % 2) }],
         truncated: false,
+        thumbnail: Vec::new(),
     }
 }
 

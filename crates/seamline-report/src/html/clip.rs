@@ -40,7 +40,7 @@ pub fn clip_page(record: &ClipRecord, info: &RunInfo) -> String {
             (evidence::all(record))
         }
     };
-    document(&title, info, body)
+    document(&title, &info.version, body)
 }
 
 /// The last part of a path, made safe.

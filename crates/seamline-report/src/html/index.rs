@@ -91,7 +91,7 @@ pub fn index_page(entries: &[IndexEntry], totals: &RunTotals, info: &RunInfo) ->
             }
         }
     };
-    document(&format!("{} | Seamline", words::count(totals.clips, "clip", "clips")), info, body)
+    document(&format!("{} | Seamline", words::count(totals.clips, "clip", "clips")), &info.version, body)
 }
 
 fn count(n: u64, what: &str, c: Conclusion) -> Markup {

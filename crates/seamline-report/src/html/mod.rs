@@ -1,9 +1,10 @@
-//! Self-contained HTML: a page a clip and an index; no script, no external request.
+//! Self-contained HTML: a page a clip, a page a campaign, an index; no script, no external request.
 //!
 //! Everything that comes from a clip is untrusted: text goes through `maud`'s escaping and
 //! `words::safe`, pictures through `exhibit`. The content security policy refuses scripts,
 //! frames, forms and every request, should something slip through.
 
+mod campaign;
 mod clip;
 mod evidence;
 mod exhibit;
@@ -13,13 +14,14 @@ mod names;
 mod scale;
 mod timeline;
 
+pub use campaign::campaign_page;
 pub use clip::clip_page;
 pub use index::{IndexEntry, index_page};
 pub use names::file_name;
 
 use crate::words;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
-use seamline_core::{Conclusion, RunInfo};
+use seamline_core::Conclusion;
 
 const STYLE: &str = include_str!("style.css");
 const POLICY: &str =
@@ -29,7 +31,7 @@ const POLICY: &str =
 const VALUE: usize = 600;
 
 /// A whole document around `body`.
-fn document(title: &str, info: &RunInfo, body: Markup) -> String {
+fn document(title: &str, version: &str, body: Markup) -> String {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -40,7 +42,7 @@ fn document(title: &str, info: &RunInfo, body: Markup) -> String {
                 meta name="referrer" content="no-referrer";
                 meta name="robots" content="noindex";
                 meta name="color-scheme" content="light dark";
-                meta name="generator" content={ "Seamline " (info.version) };
+                meta name="generator" content={ "Seamline " (version) };
                 title { (title) }
                 style { (PreEscaped(STYLE)) }
             }
@@ -48,7 +50,7 @@ fn document(title: &str, info: &RunInfo, body: Markup) -> String {
                 a class="skip" href="#main" { "Skip to the content" }
                 (body)
                 footer class="page" {
-                    p { "Made offline by Seamline " (safe(&info.version)) ". This page loads nothing and runs nothing." }
+                    p { "Made offline by Seamline " (safe(version)) ". This page loads nothing and runs nothing." }
                 }
             }
         }

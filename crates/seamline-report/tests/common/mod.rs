@@ -543,3 +543,74 @@ pub fn totals(records: &[ClipRecord]) -> RunTotals {
     records.iter().for_each(|r| totals.count(r));
     totals
 }
+
+/// A confirmed campaign of three clips whose every string is hostile; one has a thumbnail, one something else.
+pub fn dossier() -> seamline_campaign::export::Dossier {
+    use seamline_campaign::align::Alignment;
+    use seamline_campaign::cluster::{Decision, Link, LinkKind, Ruling};
+    use seamline_campaign::export::{Dossier, Judged};
+    use seamline_campaign::moment::Moment;
+    use seamline_campaign::store::{Appearance, ClusterDetail, ClusterSummary, Sighting, StoredClip};
+    let bad = "\"><script>alert(1)</script>\u{1b}[31m\u{202e}";
+    let at = |day: i64| Moment::from_millis(1_790_000_000_000 + day * 86_400_000).unwrap();
+    let id = |n: u8| Sha256Hash::of(&[n]);
+    let clips: Vec<StoredClip> = (0..3)
+        .map(|n| StoredClip {
+            sha256: id(n),
+            path: format!("{bad}{n}.mp4"),
+            size: 9,
+            recorded_at: at(0),
+            conclusion: if n == 0 { "supports_spoof".into() } else { bad.into() },
+            llr: (n == 0).then_some(3.2),
+            cluster: 7,
+        })
+        .collect();
+    let seen = |day, channel: &str| Sighting { url: bad.into(), channel: channel.into(), seen_at: at(day) };
+    let stretch = Alignment {
+        here: span(3_000, 17_000),
+        there: span(41_000, 55_000),
+        speed: 1.0,
+        mirrored: true,
+        score: 0.9,
+        matched: 28,
+        held: false,
+    };
+    let links = [(0, 1, LinkKind::SamePictures, vec![stretch]), (1, 2, LinkKind::SameVoice, vec![])];
+    let decide = |ruling| Decision { author: bad.into(), at: at(9), ruling };
+    let judged =
+        |day, conclusion: &str| Judged { at: at(day), conclusion: conclusion.into(), llr: Some(0.1) };
+    Dossier {
+        detail: ClusterDetail {
+            summary: ClusterSummary {
+                id: 7,
+                founder: id(0),
+                name: Some(bad.into()),
+                confirmed: true,
+                members: 3,
+                sightings: 3,
+                first_seen: Some(at(1)),
+                last_seen: Some(at(5)),
+            },
+            clips,
+            links: links.into_iter().filter_map(|(a, b, k, s)| Link::new(id(a), id(b), k, 0.9, s)).collect(),
+            sightings: vec![(id(0), seen(1, bad)), (id(1), seen(2, "")), (id(0), seen(5, "@second"))],
+            decisions: vec![
+                decide(Ruling::Confirm { clips: (0..3).map(id).collect() }),
+                decide(Ruling::Name { clip: id(0), name: bad.into() }),
+            ],
+        },
+        verdicts: Default::default(),
+        history: [(id(0), vec![judged(0, "inconclusive"), judged(4, "supports_spoof")])].into(),
+        appearances: [
+            (
+                id(0),
+                Appearance {
+                    duration: MediaTime::from_millis(20_000),
+                    thumbnail: b"\xff\xd8\xff\xe0 picture".to_vec(),
+                },
+            ),
+            (id(1), Appearance { duration: MediaTime::from_millis(60_000), thumbnail: b"<script>".to_vec() }),
+        ]
+        .into(),
+    }
+}

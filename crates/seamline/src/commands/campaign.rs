@@ -1,13 +1,17 @@
 //! `seamline campaign` and `seamline store`.
 
 use super::recorder::{must_exist, now};
-use crate::cli_campaign::{Author, CampaignCommand, ExportFormat, StoreArg, StoreCommand};
+use crate::cli_campaign::{Author, CampaignCommand, CategoryArg, ExportFormat, StoreArg, StoreCommand};
 use crate::output;
 use anyhow::{Context, Result, bail};
 use seamline_campaign::cluster::{Decision, Ruling};
-use seamline_campaign::export::{Dossier, StixFlavour, csv, hash_list, misp_event, stix_bundle};
+use seamline_campaign::export::{
+    AuthenticityCategory, Dossier, StixFlavour, csv, dump, hash_list, media_review, misp_event, parquet,
+    stix_bundle,
+};
 use seamline_campaign::store::{ClusterSummary, SqliteStore, Store};
 use seamline_core::ClipId;
+use seamline_report::html::campaign_page;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::ExitCode;
@@ -31,6 +35,13 @@ pub(crate) fn store(command: &StoreCommand) -> Result<ExitCode> {
                 report.problems.len()
             ))?;
             Ok(ExitCode::from(if report.problems.is_empty() { 0 } else { 2 }))
+        }
+        StoreCommand::Export { at } => {
+            let store = open(&at.store)?;
+            let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+            dump(&store, &mut out)?;
+            std::io::Write::flush(&mut out)?;
+            Ok(ExitCode::SUCCESS)
         }
         StoreCommand::Backup { at, to } => {
             if to.exists() {
@@ -85,9 +96,24 @@ pub(crate) fn run(command: &CampaignCommand) -> Result<ExitCode> {
                 ))?;
             }
         }
-        CampaignCommand::Export { id, format, at } => export(at, *id, *format)?,
+        CampaignCommand::Export { id, format, category, publisher, at } => {
+            export(at, *id, *format, (*category).zip(publisher.as_deref()))?;
+        }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+impl From<CategoryArg> for AuthenticityCategory {
+    fn from(category: CategoryArg) -> Self {
+        match category {
+            CategoryArg::Decontextualized => Self::DecontextualizedContent,
+            CategoryArg::EditedOrCropped => Self::EditedOrCroppedContent,
+            CategoryArg::Original => Self::OriginalMediaContent,
+            CategoryArg::Satire => Self::SatireOrParodyContent,
+            CategoryArg::Staged => Self::StagedContent,
+            CategoryArg::Transformed => Self::TransformedContent,
+        }
+    }
 }
 
 fn members(store: &SqliteStore, id: i64) -> Result<BTreeSet<ClipId>> {
@@ -174,7 +200,12 @@ fn timeline(at: &StoreArg, id: i64, json: bool) -> Result<()> {
     Ok(())
 }
 
-fn export(at: &StoreArg, id: i64, format: ExportFormat) -> Result<()> {
+fn export(
+    at: &StoreArg,
+    id: i64,
+    format: ExportFormat,
+    judgement: Option<(CategoryArg, &str)>,
+) -> Result<()> {
     let store = open(&at.store)?;
     let dossier = Dossier::load(&store, id)?;
     let pretty = |value: serde_json::Value| -> Result<String> { Ok(serde_json::to_string_pretty(&value)?) };
@@ -183,6 +214,16 @@ fn export(at: &StoreArg, id: i64, format: ExportFormat) -> Result<()> {
         ExportFormat::Opencti => pretty(stix_bundle(&dossier, StixFlavour::OpenCti))?,
         ExportFormat::Misp => pretty(misp_event(&dossier))?,
         ExportFormat::Csv => csv(&dossier),
+        ExportFormat::Html => campaign_page(&dossier, env!("CARGO_PKG_VERSION")),
+        ExportFormat::Parquet => return Ok(output::bytes(&parquet(&dossier)?)?),
+        ExportFormat::MediaReview => {
+            let (category, publisher) = judgement.context("wants --category and --publisher")?;
+            let review = media_review(&dossier, category.into(), publisher);
+            pretty(
+                review
+                    .with_context(|| format!("cluster {id} is no confirmed campaign: nobody reviewed it"))?,
+            )?
+        }
         ExportFormat::Hashes => {
             let mut text = String::new();
             for clip in &dossier.detail.clips {

@@ -1,6 +1,7 @@
 //! `seamline match`.
 
 use super::recorder::Recorder;
+use super::seen::Seen;
 use crate::cli_campaign::MatchArgs;
 use crate::output;
 use anyhow::{Context, Result, bail};
@@ -14,11 +15,10 @@ use std::sync::Arc;
 
 pub(crate) fn run(args: &MatchArgs) -> Result<ExitCode> {
     super::recorder::must_exist(&args.store)?;
-    let recorder = Recorder::open(&args.store, Vec::new())?;
+    let recorder = Recorder::open(&args.store, Seen::default())?;
     let setup = WorkerSetup {
         program: std::env::current_exe().context("finding this program")?,
-        // Nothing is judged here: one light model stands for "not the detectors".
-        options: ScanOptions { detectors: vec!["perth".into()], ..ScanOptions::default() },
+        options: ScanOptions { judge_nothing: true, ..ScanOptions::default() },
         allow_unjailed: args.allow_unjailed,
     };
     let mut scan = Scan::prepare(&Home::resolve(), setup, 1, false)?;

@@ -7,6 +7,7 @@ mod matching;
 mod models;
 mod recorder;
 mod scan;
+mod seen;
 
 use crate::cli::{Cli, Command};
 use crate::output;

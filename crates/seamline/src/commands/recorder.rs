@@ -1,11 +1,12 @@
 //! The store beside a scan: every finished clip is recorded, matched with everything seen, and linked.
 
+use super::seen::Seen;
 use crate::output;
 use anyhow::{Context, Result, bail};
 use seamline_campaign::matching::Matcher;
 use seamline_campaign::moment::Moment;
 use seamline_campaign::observables::Observables;
-use seamline_campaign::store::{Recording, Sighting, SqliteStore, Store};
+use seamline_campaign::store::{Recording, SqliteStore, Store};
 use seamline_core::{ClipRecord, RunInfo};
 use seamline_report::jsonl;
 use std::path::{Path, PathBuf};
@@ -30,7 +31,7 @@ pub(crate) struct Recorder {
     store: SqliteStore,
     matcher: Matcher,
     path: PathBuf,
-    sightings: Vec<Sighting>,
+    seen: Seen,
 }
 
 /// The folder of a store's indexes: they can be thrown away, and are built again.
@@ -42,14 +43,14 @@ fn index_folder(store: &Path) -> PathBuf {
 
 impl Recorder {
     /// Opens or makes the store at `path`.
-    pub(crate) fn open(path: &Path, sightings: Vec<Sighting>) -> Result<Self> {
+    pub(crate) fn open(path: &Path, seen: Seen) -> Result<Self> {
         let store = SqliteStore::open(path).with_context(|| format!("{}", path.display()))?;
         let (matcher, said) = Matcher::open(&index_folder(path), &store)
             .with_context(|| format!("{}: its index", path.display()))?;
         if let Some(said) = said {
             output::complain(&said);
         }
-        Ok(Self { store, matcher, path: path.to_owned(), sightings })
+        Ok(Self { store, matcher, path: path.to_owned(), seen })
     }
 
     /// The store and its indexes.
@@ -69,6 +70,7 @@ impl Recorder {
         let lines = jsonl::clip(record, false)?;
         let mut lines: Vec<String> = lines.lines().map(str::to_owned).collect();
         let verdict = lines.pop().unwrap_or_default();
+        let sightings = self.seen.of(&record.path, &clip);
         let recording = Recording {
             clip,
             path: &record.path,
@@ -80,7 +82,7 @@ impl Recorder {
             verdict_line: &verdict,
             evidence_lines: &lines,
             observables,
-            sightings: &self.sightings,
+            sightings: &sightings,
         };
         let recorded = self.store.record(&recording).with_context(context)?;
         if recorded.reviews > 0 {

@@ -1,12 +1,11 @@
 //! `seamline scan`.
 
-use super::recorder::{Recorder, now};
+use super::recorder::Recorder;
+use super::seen::Seen;
 use crate::cli::{ProfileArg, ScanArgs};
 use crate::output;
 use crate::progress::Progress;
 use anyhow::{Context, Result, bail};
-use seamline_campaign::moment::Moment;
-use seamline_campaign::store::Sighting;
 use seamline_core::{ClipRecord, Limits, RunInfo, RunTotals};
 use seamline_infer::Home;
 use seamline_pipeline::scan::{Event, Scan};
@@ -33,6 +32,7 @@ pub(crate) fn run(args: &ScanArgs) -> Result<ExitCode> {
         detectors: args.detectors.clone(),
         trust_list: args.trust_list.clone(),
         limits,
+        judge_nothing: false,
     };
     let setup = WorkerSetup {
         program: std::env::current_exe().context("finding this program")?,
@@ -48,7 +48,7 @@ pub(crate) fn run(args: &ScanArgs) -> Result<ExitCode> {
     let jobs = total.map_or(jobs, |t| jobs.min(usize::try_from(t).unwrap_or(jobs))).max(1);
     let mut sinks = Sinks::open(args)?;
     let mut recorder =
-        args.store.as_deref().map(|path| Recorder::open(path, sightings(args)?)).transpose()?;
+        args.store.as_deref().map(|path| Recorder::open(path, Seen::from_args(args)?)).transpose()?;
     let mut scan = Scan::prepare(&Home::resolve(), setup, jobs, args.html.is_some())?;
     scan.observe = recorder.is_some();
     let info = scan.info().clone();
@@ -112,19 +112,6 @@ pub(crate) fn run(args: &ScanArgs) -> Result<ExitCode> {
         return Ok(ExitCode::from(130));
     }
     Ok(ExitCode::from(u8::from(totals.not_assessable > 0)))
-}
-
-/// Where the clips of this run were seen, if that was said.
-fn sightings(args: &ScanArgs) -> Result<Vec<Sighting>> {
-    if args.seen_at.is_none() && args.seen_on.is_none() && args.time.is_none() {
-        return Ok(Vec::new());
-    }
-    let seen_at = match &args.time {
-        Some(text) => Moment::parse(text).with_context(|| format!("--time {text}: not a time"))?,
-        None => now(),
-    };
-    let text = |option: &Option<String>| option.clone().unwrap_or_default();
-    Ok(vec![Sighting { url: text(&args.seen_at), channel: text(&args.seen_on), seen_at }])
 }
 
 type Paths = (Box<dyn Iterator<Item = PathBuf> + Send>, Option<u64>);

@@ -178,6 +178,7 @@ impl Bench<'_> {
             detectors: args.detectors.clone(),
             trust_list: None,
             limits: Limits::default(),
+            judge_nothing: false,
         };
         let setup = WorkerSetup {
             program: std::env::current_exe().context("finding this program")?,
