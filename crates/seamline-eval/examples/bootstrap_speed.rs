@@ -5,7 +5,7 @@
 use seamline_core::{Label, Probability};
 use seamline_eval::bootstrap::{Strata, percentile_interval};
 use seamline_eval::measure::{CONFIDENCE, ranking};
-use seamline_eval::metrics::{ClassLosses, Costs, Ranked, aurc, brier, ece};
+use seamline_eval::metrics::{ClassLosses, Costs, Posteriors, Ranked, aurc};
 use std::time::Instant;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -28,6 +28,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let ranked = Ranked::new(&scores, &labels)?;
     let strata = Strata::new(&keys)?.ranks(&ranked)?;
     let losses = ClassLosses::new(&ranked);
+    let even = Posteriors::new(&ranked, half);
     let costs = Costs::ASVSPOOF5;
     let rows = strata.resample(1, resamples, |counts| {
         let r = ranking(&ranked, counts);
@@ -40,8 +41,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             r[5],
             actual,
             losses.cllr(&ranked, counts).ok(),
-            ece(&ranked, half, 15, counts).ok(),
-            brier(&ranked, half, counts).ok(),
+            even.ece(15, counts).ok(),
+            even.brier(counts).ok(),
             aurc(&ranked, 0.0, counts).ok(),
         ]
     });

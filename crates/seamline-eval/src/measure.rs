@@ -8,8 +8,8 @@
 use crate::answers::{Answer, AnswerSet, Answers, Key};
 use crate::bootstrap::{RESAMPLES, Strata, percentile_interval};
 use crate::metrics::{
-    ClassLosses, ClipSegments, Costs, Counts, MetricError, Operating, Ranked, aurc, average_precision_at_iou,
-    average_recall_at, brier, clopper_pearson, ece, min_cllr,
+    ClassLosses, ClipSegments, Costs, Counts, MetricError, Operating, Posteriors, Ranked, aurc,
+    average_precision_at_iou, average_recall_at, clopper_pearson, min_cllr,
 };
 use crate::protocol::{Modality, Protocol, Trial};
 use seamline_core::{Label, Probability, ScoreUnit, Sha256Hash};
@@ -254,15 +254,15 @@ impl Group<'_> {
         let Some(set) = Set::new(cases, |a| a.llr.map(|l| l.nats())) else { return };
         let losses = ClassLosses::new(&set.ranked);
         let costs = Costs::ASVSPOOF5;
+        let at_even = even().ok().map(|prior| Posteriors::new(&set.ranked, prior));
         let metrics = |counts: Counts<'_>| {
             let ranked = &set.ranked;
             let actual = ranked.operating_above(costs.bayes_threshold(), counts);
-            let at_even = |f: &dyn Fn(Probability) -> Result<f64, MetricError>| even().and_then(f).ok();
             [
                 losses.cllr(ranked, counts).ok(),
                 actual.dcf(&costs).ok(),
-                at_even(&|p| ece(ranked, p, BINS, counts)),
-                at_even(&|p| brier(ranked, p, counts)),
+                at_even.as_ref().and_then(|p| p.ece(BINS, counts).ok()),
+                at_even.as_ref().and_then(|p| p.brier(counts).ok()),
             ]
         };
         let (point, drawn) = set.measure(metrics, self.options, seed);

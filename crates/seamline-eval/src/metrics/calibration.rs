@@ -26,24 +26,78 @@ fn posterior(llr: f64, log_odds: f64) -> f64 {
     1.0 / (1.0 + (-(llr + log_odds)).exp())
 }
 
-struct Weighted {
-    log_odds: f64,
-    per_bonafide: f64,
-    per_spoof: f64,
+/// P(spoof) of every trial at a prior, worked out once for any number of resamples.
+#[derive(Clone, Debug)]
+pub struct Posteriors<'r> {
+    ranked: &'r Ranked,
+    prior: f64,
+    /// By rank.
+    values: Vec<f64>,
 }
 
-impl Weighted {
-    fn new(llrs: &Ranked, prior: Probability, counts: Counts<'_>) -> Result<Self, MetricError> {
-        let (bonafide, spoof) = llrs.totals(counts);
+impl<'r> Posteriors<'r> {
+    /// From LLRs (natural logarithm, positive supports spoof).
+    pub fn new(llrs: &'r Ranked, prior: Probability) -> Self {
+        let prior = prior.get();
+        let log_odds = (prior / (1.0 - prior)).ln();
+        let values = llrs.scores().iter().map(|&llr| posterior(llr, log_odds)).collect();
+        Self { ranked: llrs, prior, values }
+    }
+
+    /// Weight of one bona fide and of one spoofed trial.
+    fn weights(&self, counts: Counts<'_>) -> Result<(f64, f64), MetricError> {
+        let (bonafide, spoof) = self.ranked.totals(counts);
         if bonafide == 0 || spoof == 0 {
             return Err(MetricError::OneClass { bonafide, spoof });
         }
-        let p = prior.get();
-        Ok(Self {
-            log_odds: (p / (1.0 - p)).ln(),
-            per_bonafide: (1.0 - p) / bonafide as f64,
-            per_spoof: p / spoof as f64,
-        })
+        Ok(((1.0 - self.prior) / bonafide as f64, self.prior / spoof as f64))
+    }
+
+    /// As [`reliability`].
+    pub fn reliability(&self, bins: usize, counts: Counts<'_>) -> Result<Vec<Bin>, MetricError> {
+        if bins == 0 || bins > 10_000 {
+            return Err(MetricError::Parameter("the number of bins"));
+        }
+        let (per_bonafide, per_spoof) = self.weights(counts)?;
+        let mut out = vec![Bin::default(); bins];
+        for (rank, &p) in self.values.iter().enumerate() {
+            let count = counts.at(rank);
+            let spoof = self.ranked.is_spoof(rank);
+            let weight = count as f64 * if spoof { per_spoof } else { per_bonafide };
+            // A float cast saturates; p = 1 belongs to the last bin.
+            let index = ((p * bins as f64) as usize).min(bins - 1);
+            if let Some(bin) = out.get_mut(index) {
+                bin.weight += weight;
+                bin.stated += weight * p;
+                bin.observed += if spoof { weight } else { 0.0 };
+                bin.trials += count;
+            }
+        }
+        for bin in &mut out {
+            if bin.weight > 0.0 {
+                bin.stated /= bin.weight;
+                bin.observed /= bin.weight;
+            }
+        }
+        Ok(out)
+    }
+
+    /// As [`ece`].
+    pub fn ece(&self, bins: usize, counts: Counts<'_>) -> Result<f64, MetricError> {
+        let bins = self.reliability(bins, counts)?;
+        Ok(bins.iter().map(|b| b.weight * (b.observed - b.stated).abs()).sum())
+    }
+
+    /// As [`brier`].
+    pub fn brier(&self, counts: Counts<'_>) -> Result<f64, MetricError> {
+        let (per_bonafide, per_spoof) = self.weights(counts)?;
+        let mut sum = 0.0;
+        for (rank, &p) in self.values.iter().enumerate() {
+            let (weight, miss) =
+                if self.ranked.is_spoof(rank) { (per_spoof, 1.0 - p) } else { (per_bonafide, p) };
+            sum += counts.at(rank) as f64 * weight * miss * miss;
+        }
+        Ok(sum)
     }
 }
 
@@ -54,50 +108,17 @@ pub fn reliability(
     bins: usize,
     counts: Counts<'_>,
 ) -> Result<Vec<Bin>, MetricError> {
-    if bins == 0 || bins > 10_000 {
-        return Err(MetricError::Parameter("the number of bins"));
-    }
-    let w = Weighted::new(llrs, prior, counts)?;
-    let mut out = vec![Bin::default(); bins];
-    for (rank, &llr) in llrs.scores().iter().enumerate() {
-        let count = counts.at(rank);
-        let p = posterior(llr, w.log_odds);
-        let spoof = llrs.is_spoof(rank);
-        let weight = count as f64 * if spoof { w.per_spoof } else { w.per_bonafide };
-        // A float cast saturates; p = 1 belongs to the last bin.
-        let index = ((p * bins as f64) as usize).min(bins - 1);
-        if let Some(bin) = out.get_mut(index) {
-            bin.weight += weight;
-            bin.stated += weight * p;
-            bin.observed += if spoof { weight } else { 0.0 };
-            bin.trials += count;
-        }
-    }
-    for bin in &mut out {
-        if bin.weight > 0.0 {
-            bin.stated /= bin.weight;
-            bin.observed /= bin.weight;
-        }
-    }
-    Ok(out)
+    Posteriors::new(llrs, prior).reliability(bins, counts)
 }
 
 /// Expected calibration error: sum over bins of weight * |observed - stated|. Source: Naeini et al. (2015);
 /// Guo et al. (2017), eq. 3, with 15 bins. It depends on the bins: compare only equal numbers of them.
 pub fn ece(llrs: &Ranked, prior: Probability, bins: usize, counts: Counts<'_>) -> Result<f64, MetricError> {
-    let bins = reliability(llrs, prior, bins, counts)?;
-    Ok(bins.iter().map(|b| b.weight * (b.observed - b.stated).abs()).sum())
+    Posteriors::new(llrs, prior).ece(bins, counts)
 }
 
 /// Brier score: weighted mean of (P(spoof) - label)^2, label 1 = spoof. Source: Brier (1950), in the two-class
 /// form of scikit-learn's `brier_score_loss` with sample weights.
 pub fn brier(llrs: &Ranked, prior: Probability, counts: Counts<'_>) -> Result<f64, MetricError> {
-    let w = Weighted::new(llrs, prior, counts)?;
-    let mut sum = 0.0;
-    for (rank, &llr) in llrs.scores().iter().enumerate() {
-        let p = posterior(llr, w.log_odds);
-        let (weight, miss) = if llrs.is_spoof(rank) { (w.per_spoof, 1.0 - p) } else { (w.per_bonafide, p) };
-        sum += counts.at(rank) as f64 * weight * miss * miss;
-    }
-    Ok(sum)
+    Posteriors::new(llrs, prior).brier(counts)
 }

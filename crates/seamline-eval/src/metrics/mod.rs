@@ -12,7 +12,7 @@ mod risk;
 mod segments;
 
 pub use beta::{Proportion, clopper_pearson};
-pub use calibration::{Bin, brier, ece, reliability};
+pub use calibration::{Bin, Posteriors, brier, ece, reliability};
 pub use cllr::{ClassLosses, cllr, min_cllr};
 pub use ranked::{Costs, Counts, CurvePoint, Operating, RankMetrics, Ranked};
 pub use risk::{RiskPoint, aurc, risk_coverage};
