@@ -54,6 +54,7 @@ targets! {
     calibration = calibration,
     fusion = fusion,
     wire = wire,
+    observables = observables,
 }
 
 /// The target of that name.
@@ -77,6 +78,22 @@ fn calibration(data: &[u8]) {
 fn fusion(data: &[u8]) {
     if let Ok(text) = std::str::from_utf8(data) {
         let _ = seamline_fuse::FusionData::parse(text);
+    }
+}
+
+/// A stored record: two lengths, then its three columns. What can be read must be written and read again the same.
+fn observables(data: &[u8]) {
+    use seamline_campaign::observables::codec::{pack, unpack};
+    let Some((head, data)) = data.split_at_checked(2) else { return };
+    let (frames, sound) = (usize::from(head[0]) * 8, usize::from(head[1]) * 4);
+    let Some((frames, data)) = data.split_at_checked(frames) else { return };
+    let Some((sound, rest)) = data.split_at_checked(sound) else { return };
+    let Ok(rest) = std::str::from_utf8(rest) else { return };
+    if let Ok(read) = unpack(frames, sound, rest)
+        && let Ok(packed) = pack(&read)
+    {
+        let again = unpack(&packed.frames, &packed.sound, &packed.rest);
+        assert!(again.is_ok_and(|a| a.frames == read.frames && a.sound == read.sound));
     }
 }
 

@@ -91,6 +91,22 @@ pub fn seeds(target: &str) -> Result<Vec<Vec<u8>>, FixtureError> {
         "sei" => read([clip("s.h264", &["-an", "-c:v", "libx264", "-f", "h264"])]),
         "amf" => Ok(vec![script()]),
         "vorbis" => Ok(vec![comments()]),
+        "observables" => {
+            let clip = "0".repeat(64);
+            let rest = format!(
+                r#"{{"version":2,"clip":"{clip}","duration_us":5,"frames":[],"traces":[{{"kind":"encoder","value":"x"}}]}}"#
+            );
+            let mut frame = 1_000_000_i64.to_le_bytes().to_vec();
+            frame.extend_from_slice(&[90, 0]);
+            frame.extend_from_slice(&[0x5a; 64]);
+            // Four records of 74 bytes are 37 times eight.
+            let frames = frame.repeat(4);
+            let sound = [0_i64.to_le_bytes().to_vec(), vec![7; 12]].concat();
+            Ok(vec![
+                [&[37, 5][..], &frames, &sound, rest.as_bytes()].concat(),
+                [&[0, 0][..], rest.as_bytes()].concat(),
+            ])
+        }
         "stealth" => Ok(vec![stealth(b"stealth_pnginfo"), stealth(b"stealth_pngcomp")]),
         "manifest" => Ok(shipped("models/face-blend/manifest.toml")
             .into_iter()

@@ -64,7 +64,7 @@ fn labelled_seeds_carry_fields() {
 
 #[test]
 fn readers_of_our_own_formats_survive() {
-    smoke(&["manifest", "calibration", "fusion", "wire"]);
+    smoke(&["manifest", "calibration", "fusion", "wire", "observables"]);
 }
 
 /// The seeds are what they claim: each reader accepts its own.
