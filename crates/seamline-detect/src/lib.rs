@@ -1,7 +1,7 @@
 //! Samplers and detectors: what is looked at, and what is said of it.
 //!
 //! Samplers turn decoded units into samples: face crops on tracks ([`pictures`]), windows of speech
-//! ([`speech`]). Detectors score samples and leave evidence. A detector here is data: a manifest and its
+//! ([`speech`]), voices to recognise again ([`speaker`]). Detectors score samples and leave evidence. A detector here is data: a manifest and its
 //! weights ([`face_crop`], [`voice_window`]), so that a published model needs no code.
 //! May not: decode media, calibrate (a [`seamline_core::Calibrator`] is handed in), fuse, or call silence a number.
 
@@ -12,6 +12,7 @@ pub mod faces;
 pub mod pictures;
 pub mod sample;
 pub mod shots;
+pub mod speaker;
 pub mod spectrogram;
 pub mod speech;
 mod stft;

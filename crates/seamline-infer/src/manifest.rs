@@ -23,6 +23,8 @@ pub enum Role {
     FaceDetector,
     /// Reads a watermark.
     Mark,
+    /// Makes a vector of a voice.
+    Speaker,
 }
 
 /// How the weights reach a user.
@@ -396,6 +398,14 @@ impl Manifest {
                 };
                 if columns != FREE && largest as i64 >= columns {
                     return Err(format!("output.select needs column {largest}, shape has {columns}"));
+                }
+            }
+            Role::Speaker => {
+                let waveform = matches!(&self.preprocess, Preprocess::Waveform(w) if w.samples.is_some());
+                if self.output.is_none() || !waveform {
+                    return Err(
+                        "a speaker model needs [output] and [preprocess.waveform] with samples".into()
+                    );
                 }
             }
             Role::FaceDetector => {

@@ -160,7 +160,7 @@ fn check_contract(manifest: &Manifest, session: &Session) -> Result<(), ModelErr
     }
     check_shape(input.dtype(), &manifest.input.shape)
         .map_err(|m| fail(format!("input {:?}: {m}", input.name())))?;
-    if matches!(manifest.role, Role::Detector | Role::Mark)
+    if matches!(manifest.role, Role::Detector | Role::Mark | Role::Speaker)
         && let Some(want) = &manifest.output
     {
         let found = session.outputs().iter().find(|o| o.name() == want.name);

@@ -14,6 +14,7 @@ use seamline_core::{
     Outcome, Quality, Span, Stage, StreamIndex, StreamInfo, StreamKind, Subject, VideoFrame,
 };
 use seamline_detect::pictures::{PictureSampler, PictureSummary};
+use seamline_detect::speaker::{SpeakerEncoder, SpeakerRun};
 use seamline_detect::speech::SpeechSampler;
 use seamline_detect::{ClipContext, DetectError, DetectorRun, Picture, Sample, SampleKind, StreamSpeech};
 use seamline_marks::pictures::{Options as MarkOptions, PictureMarks};
@@ -309,7 +310,10 @@ fn listen(
 ) -> Result<Heard<'_>, DetectError> {
     let mut runs = start(engine, SampleKind::Speech);
     let mut samplers: BTreeMap<StreamIndex, SpeechSampler> = BTreeMap::new();
+    // Voices are taken only of clips that are to be recognised again.
+    let mut speakers = engine.speaker.as_ref().filter(|_| observe.is_some()).map(|s| (s, s.start()));
     let mut lengths: Vec<usize> = engine.detectors.iter().filter_map(|d| d.spec().window).collect();
+    lengths.extend(speakers.iter().map(|(encoder, _)| encoder.window()));
     lengths.sort_unstable();
     lengths.dedup();
     let mut marks: Vec<_> = engine.speech_marks.iter().map(SpeechMark::start).collect();
@@ -323,19 +327,29 @@ fn listen(
             samplers.entry(block.stream).or_insert_with(|| SpeechSampler::new(block.stream, &lengths, draw));
         sampler.push(&block, &mut |sample| {
             give(&mut runs, &sample);
-            Ok(())
+            hear(&mut speakers, &sample)
         })?;
     }
-    let observed = observer.map(|(clip, observer)| observer.finish(clip));
-    let mut heard =
-        Heard { marks: Vec::new(), observed, speech: Vec::new(), pictures: Vec::new(), runs: Vec::new() };
+    let mut heard = Heard {
+        marks: Vec::new(),
+        observed: None,
+        speech: Vec::new(),
+        pictures: Vec::new(),
+        runs: Vec::new(),
+    };
     for sampler in samplers.into_values() {
         let (speech, picture) = sampler.finish(&mut |sample| {
             give(&mut runs, &sample);
-            Ok(())
+            hear(&mut speakers, &sample)
         })?;
         heard.speech.push(speech);
         heard.pictures.extend(picture);
+    }
+    if let Some((clip, mut observer)) = observer {
+        if let Some((encoder, speakers)) = speakers {
+            observer.voices(encoder.sha256(), speakers.finish());
+        }
+        heard.observed = Some(observer.finish(clip));
     }
     let spoken = heard.speech.iter().map(|s| (s.stream, s.segments.clone())).collect();
     for mark in marks {
@@ -343,6 +357,17 @@ fn listen(
     }
     heard.runs = runs;
     Ok(heard)
+}
+
+/// Gives a window to whoever tells voices apart.
+fn hear(
+    speakers: &mut Option<(&SpeakerEncoder, SpeakerRun<'_>)>,
+    sample: &Sample,
+) -> Result<(), DetectError> {
+    match (speakers, sample) {
+        (Some((_, run)), Sample::Speech(window)) => run.push(window),
+        _ => Ok(()),
+    }
 }
 
 /// A statement by a part of Seamline that has no weights.

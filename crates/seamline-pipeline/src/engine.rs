@@ -6,6 +6,7 @@ use seamline_core::{Calibrator, ModelInfo, Sha256Hash};
 use seamline_detect::Detector;
 use seamline_detect::face_crop::{self, FaceCropDetector};
 use seamline_detect::faces::FaceDetector;
+use seamline_detect::speaker::SpeakerEncoder;
 use seamline_detect::voice_window::{self, OperatingPoints, VoiceWindowDetector};
 use seamline_fuse::{FusionData, FusionError, LogisticCalibrator};
 use seamline_infer::{
@@ -54,6 +55,8 @@ pub struct Plan {
     pub detectors: Vec<Manifest>,
     /// Watermark decoders, sorted by id.
     pub marks: Vec<Manifest>,
+    /// What makes vectors of voices, where they are wanted; no verdict depends on it.
+    pub speaker: Option<Manifest>,
     /// Fusion data.
     pub fusion: FusionData,
 }
@@ -97,7 +100,8 @@ impl Plan {
             true => None,
             false => Some(finder.ok_or_else(missing)?),
         };
-        Ok(Self { face_detector, detectors, marks, fusion: FusionData::current()? })
+        let speaker = all.iter().find(|m| m.role == Role::Speaker && options.voices).cloned();
+        Ok(Self { face_detector, detectors, marks, speaker, fusion: FusionData::current()? })
     }
 
     /// SHA-256 over everything that shapes a result: version, weights, calibrations, fusion data, options.
@@ -144,6 +148,7 @@ impl Plan {
                         Role::Detector => "detector",
                         Role::FaceDetector => "face-detector",
                         Role::Mark => "mark",
+                        Role::Speaker => "speaker",
                     }
                     .into(),
                     sha256: m.sha256(),
@@ -166,6 +171,8 @@ pub struct Engine {
     pub picture_marks: Vec<PictureMark>,
     /// Decoders of watermarks in sound, sorted by id.
     pub speech_marks: Vec<SpeechMark>,
+    /// Makes vectors of voices, where they are wanted.
+    pub speaker: Option<SpeakerEncoder>,
     /// Whose signatures are trusted.
     pub trust: Trust,
 }
@@ -177,7 +184,8 @@ impl Engine {
         // Side by side: hashing and graph optimisation are most of the time to the first picture.
         let load = |m: &Manifest| Model::load(&runtime, m.clone(), &home.cache, 1);
         let mut models = std::thread::scope(|scope| {
-            let started: Vec<_> = plan.all().map(|m| scope.spawn(move || load(m))).collect();
+            let started: Vec<_> =
+                plan.all().chain(&plan.speaker).map(|m| scope.spawn(move || load(m))).collect();
             let died = |_| Err(ModelError::Runtime("the thread that loaded a model died".into()));
             started.into_iter().map(|t| t.join().unwrap_or_else(died)).collect::<Vec<_>>().into_iter()
         });
@@ -209,7 +217,11 @@ impl Engine {
                 Preprocess::Waveform(_) => speech_marks.push(SpeechMark::new(next()?)?),
             }
         }
-        Ok(Self { faces, detectors, picture_marks, speech_marks, trust })
+        let speaker = match plan.speaker {
+            Some(_) => Some(SpeakerEncoder::new(next()?)?),
+            None => None,
+        };
+        Ok(Self { faces, detectors, picture_marks, speech_marks, speaker, trust })
     }
 }
 

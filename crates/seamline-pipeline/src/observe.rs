@@ -2,13 +2,16 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use seamline_campaign::observables::{Observables, ObservablesBuilder, Trace, TraceKind, codec};
+use seamline_campaign::observables::{
+    Observables, ObservablesBuilder, Trace, TraceKind, VoiceEmbedding, codec,
+};
 use seamline_campaign::pdq::REDUCED_SIDE;
 use seamline_core::pixels::{Kernel, resize};
 use seamline_core::{
     AudioBlock, ClipId, Evidence, MediaError, MediaTime, Outcome, RgbFrame, Sha256Hash, StreamIndex,
     VideoFrame,
 };
+use seamline_detect::speaker::Voice;
 use serde::{Deserialize, Serialize};
 
 /// Silence put in for a gap, at most: longer ones shift what follows, and alignment finds it all the same.
@@ -108,6 +111,14 @@ impl SoundObserver {
         self.until = Some(block.time.plus(length.unwrap_or(MediaTime::ZERO)));
     }
 
+    /// The voices that are heard in it.
+    pub(crate) fn voices(&mut self, model_sha256: Sha256Hash, voices: Vec<Voice>) {
+        for Voice { span, vector } in voices {
+            let (start_us, end_us) = (span.start.as_micros(), span.end.as_micros());
+            self.builder.push_voice(VoiceEmbedding { start_us, end_us, vector, model_sha256 });
+        }
+    }
+
     /// Its half of the record.
     pub(crate) fn finish(self, clip: ClipId) -> Observables {
         self.builder.finish(clip)
@@ -124,6 +135,7 @@ pub(crate) fn join(
     let mut all = seen.unwrap_or_else(|| ObservablesBuilder::new().finish(clip));
     if let Some(heard) = heard {
         all.sound = heard.sound;
+        all.voices = heard.voices;
         all.duration_us = all.duration_us.max(heard.duration_us);
         all.truncated |= heard.truncated;
     }

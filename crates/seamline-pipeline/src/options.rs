@@ -42,7 +42,7 @@ impl Profile {
     }
 }
 
-/// Options that change results, and so are part of the pipeline's digest.
+/// Options of a scan. Those that change results are part of the pipeline's digest.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ScanOptions {
     /// How much is looked at.
@@ -56,6 +56,9 @@ pub struct ScanOptions {
     /// Judge nothing: no detector, mark or face finder is loaded. For taking what a clip can be recognised by.
     #[serde(default)]
     pub judge_nothing: bool,
+    /// Load what makes vectors of voices, for clips that are to be recognised again. Changes no result.
+    #[serde(default)]
+    pub voices: bool,
 }
 
 /// Codes for damage, made from gaps.

@@ -142,6 +142,29 @@ fn sound_alone_is_matched_through_a_lossy_encoder_and_with_its_start_cut_off() {
 }
 
 #[test]
+fn the_same_reader_of_another_sentence_is_linked_by_voice_and_never_joined_by_it_alone() {
+    let place = Place::new();
+    let folder = reading().parent().unwrap().to_owned();
+    let join = |name: &str, numbers: [&str; 2]| {
+        let of = |n: &str| {
+            folder
+                .join(format!("sense_and_sensibility_01_austen_64kb-{n}.wav"))
+                .to_string_lossy()
+                .into_owned()
+        };
+        let args = ["-i", &of(numbers[0]), "-i", &of(numbers[1]), "-filter_complex", "concat=n=2:v=0:a=1"];
+        generated(name, &args).unwrap()
+    };
+    let (one, two) = (join("reader-1.wav", ["0870", "0880"]), join("reader-2.wav", ["0890", "0920"]));
+    place.scan(&[&one], &[]);
+    let matches = place.json(&["match", "--json"], &[&two]);
+    assert_eq!(matches.len(), 1, "{matches:?}");
+    assert!(matches[0]["kind"] == "same_voice" && matches[0]["score"].as_f64().unwrap() > 0.86);
+    place.scan(&[&two], &[]);
+    assert!(place.json(&["campaign", "list", "--json"], &[]).is_empty(), "one reader reads for many");
+}
+
+#[test]
 fn a_side_file_says_where_each_clip_was_seen_and_a_bad_line_of_it_is_named() {
     let place = Place::new();
     let (original, copy) = (talking_face().unwrap(), mirrored());

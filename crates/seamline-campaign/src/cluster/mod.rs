@@ -73,6 +73,9 @@ impl LinkKind {
 const WEAK_FROM: f64 = 0.75;
 /// Part of the smaller cluster's clips that must be weakly linked to the other cluster for the two to be joined.
 const WEAK_SHARE: f64 = 0.5;
+/// Signs that it takes: one newsreader, or one channel's logo, would otherwise make a campaign of everything. Two clips
+/// with the voice are two signs, and so are the voice and the logo of one clip.
+const WEAK_SIGNS: usize = 2;
 
 /// A reason to think that two clips belong together. `a < b`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -240,12 +243,12 @@ pub fn propose(clips: &BTreeSet<ClipId>, links: &[Link], decisions: &[Decision])
         }
     }
     let mut strong: Vec<(&Link, usize, usize)> = Vec::new();
-    let mut weak: Vec<(usize, usize)> = Vec::new();
+    let mut weak: Vec<(LinkKind, usize, usize)> = Vec::new();
     for l in links {
         let (Some(&x), Some(&y)) = (number.get(&l.a), number.get(&l.b)) else { continue };
         match l.kind.joins_from() {
             Some(least) if l.score >= least => strong.push((l, x, y)),
-            None if l.score >= WEAK_FROM => weak.push((x, y)),
+            None if l.score >= WEAK_FROM => weak.push((l.kind, x, y)),
             _ => {}
         }
     }
@@ -265,26 +268,30 @@ pub fn propose(clips: &BTreeSet<ClipId>, links: &[Link], decisions: &[Decision])
     clusters
 }
 
+/// Clips of one cluster and what links each to the other cluster.
+type Signs = BTreeSet<(usize, LinkKind)>;
+
 /// Joins clusters of which enough clips are weakly linked, the best supported first.
-fn join_weak(groups: &mut Groups, weak: &[(usize, usize)]) {
+fn join_weak(groups: &mut Groups, weak: &[(LinkKind, usize, usize)]) {
     let mut refused: BTreeSet<(usize, usize)> = BTreeSet::new();
     loop {
-        // For each pair of clusters, which of their clips are linked to the other.
-        let mut touching: BTreeMap<(usize, usize), (BTreeSet<usize>, BTreeSet<usize>)> = BTreeMap::new();
-        for &(x, y) in weak {
+        // For each pair of clusters, which of their clips are linked to the other, and by what.
+        let mut touching: BTreeMap<(usize, usize), (Signs, Signs)> = BTreeMap::new();
+        for &(kind, x, y) in weak {
             let (gx, gy) = (groups.find(x), groups.find(y));
             if gx == gy {
                 continue;
             }
             let (pair, x, y) = if gx < gy { ((gx, gy), x, y) } else { ((gy, gx), y, x) };
             let sides = touching.entry(pair).or_default();
-            sides.0.insert(x);
-            sides.1.insert(y);
+            sides.0.insert((x, kind));
+            sides.1.insert((y, kind));
         }
-        let support = |pair: &(usize, usize), sides: &(BTreeSet<usize>, BTreeSet<usize>), g: &Groups| {
+        let support = |pair: &(usize, usize), sides: &(Signs, Signs), g: &Groups| {
             let (n, m) = (g.size[pair.0], g.size[pair.1]);
-            let (touched, of) = if n <= m { (sides.0.len(), n) } else { (sides.1.len(), m) };
-            touched as f64 / of as f64
+            let (signs, of) = if n <= m { (&sides.0, n) } else { (&sides.1, m) };
+            let clips: BTreeSet<usize> = signs.iter().map(|s| s.0).collect();
+            if signs.len() < WEAK_SIGNS { 0.0 } else { clips.len() as f64 / of as f64 }
         };
         let best = touching
             .iter()

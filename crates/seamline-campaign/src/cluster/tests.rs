@@ -41,13 +41,18 @@ fn strong_links_join_and_weak_ones_need_company() {
     let links = [
         link(1, 2, LinkKind::SamePictures, 0.9),
         link(3, 4, LinkKind::SameAudio, 0.8),
-        // One voice in common between two pairs: half of a pair suffices, so this joins.
+        // One voice in common between two pairs, in both clips of one: this joins.
         link(2, 3, LinkKind::SameVoice, 0.9),
+        link(1, 3, LinkKind::SameVoice, 0.9),
         link(5, 6, LinkKind::SamePictures, 0.4),
     ];
     let c = propose(&clips, &links, &[]);
     assert!(together(&c, 1, 2) && together(&c, 3, 4) && together(&c, 1, 4));
     assert!(!together(&c, 5, 6), "half a score is a held picture");
+    // One newsreader in two clips makes no campaign; the same voice under the same logo does.
+    let voice = link(5, 6, LinkKind::SameVoice, 0.95);
+    assert!(!together(&propose(&clips, std::slice::from_ref(&voice), &[]), 5, 6));
+    assert!(together(&propose(&clips, &[voice, link(5, 6, LinkKind::SameLogo, 0.9)], &[]), 5, 6));
     // A big cluster does not swallow another through one clip's voice.
     let many = set(&(0..20).collect::<Vec<_>>());
     let mut links: Vec<Link> = (0..9).map(|i| link(i, i + 1, LinkKind::SamePictures, 0.9)).collect();

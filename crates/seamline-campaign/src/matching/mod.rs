@@ -28,8 +28,8 @@ const ORDINAL_BITS: u32 = 24;
 const CANDIDATES: usize = 256;
 /// Pairs of sound items that make a candidate.
 const SOUND_PAIRS: usize = 3;
-/// Cosine from which two voices are the same speaker's, for the embeddings of Resemblyzer's card.
-pub const VOICE_COSINE: f64 = 0.80;
+/// Cosine from which two voices are the same speaker's, as models/speaker-ge2e/card.md measures them.
+pub const VOICE_COSINE: f64 = 0.86;
 /// Entries collected before a large index is written in one go rather than piece by piece.
 const BULK: usize = 1 << 16;
 

@@ -18,7 +18,7 @@ pub(crate) fn run(args: &MatchArgs) -> Result<ExitCode> {
     let recorder = Recorder::open(&args.store, Seen::default())?;
     let setup = WorkerSetup {
         program: std::env::current_exe().context("finding this program")?,
-        options: ScanOptions { judge_nothing: true, ..ScanOptions::default() },
+        options: ScanOptions { judge_nothing: true, voices: true, ..ScanOptions::default() },
         allow_unjailed: args.allow_unjailed,
     };
     let mut scan = Scan::prepare(&Home::resolve(), setup, 1, false)?;

@@ -64,6 +64,7 @@ fn list(home: &Home) -> Result<ExitCode> {
                 let role = match (m.role, m.aspect) {
                     (Role::FaceDetector, _) => "finds faces",
                     (Role::Mark, _) => "reads marks",
+                    (Role::Speaker, _) => "voices",
                     (_, Some(aspect)) => aspect.as_str(),
                     _ => "-",
                 };

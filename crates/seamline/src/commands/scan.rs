@@ -33,6 +33,7 @@ pub(crate) fn run(args: &ScanArgs) -> Result<ExitCode> {
         trust_list: args.trust_list.clone(),
         limits,
         judge_nothing: false,
+        voices: args.store.is_some(),
     };
     let setup = WorkerSetup {
         program: std::env::current_exe().context("finding this program")?,

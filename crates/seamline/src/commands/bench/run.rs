@@ -179,6 +179,7 @@ impl Bench<'_> {
             trust_list: None,
             limits: Limits::default(),
             judge_nothing: false,
+            voices: false,
         };
         let setup = WorkerSetup {
             program: std::env::current_exe().context("finding this program")?,
