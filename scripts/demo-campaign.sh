@@ -33,9 +33,10 @@ if [ ! -e "$clips/.done" ]; then
         -crf $((22 + n % 12)) -c:a aac -b:a 64k "$clips/$(printf 'cut-%02d.mp4' "$n")"
     done
   done
+  others=("mandelbrot=s=480x270:r=25" "testsrc2=s=480x270:r=25" "life=s=480x270:r=25:mold=10:ratio=0.1:seed=3")
   for n in 1 2 3; do
     wav=$(find "$librivox" -name '*.wav' | sort | sed -n "$((n + 1))p")
-    "${quiet[@]}" -f lavfi -i "mandelbrot=s=480x270:r=25:start_scale=0.0$n" -i "$wav" -t 8 "${x264[@]}" -crf 23 -c:a aac -shortest \
+    "${quiet[@]}" -f lavfi -i "${others[$((n - 1))]}" -i "$wav" -t 8 "${x264[@]}" -crf 23 -c:a aac -shortest \
       "$clips/unrelated-$n.mp4"
   done
   touch "$clips/.done"

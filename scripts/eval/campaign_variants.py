@@ -9,7 +9,9 @@ Each gets the variants of VARIANTS. A match of a variant with its own source is 
 `pictures` and `sound` say which of them a variant shares. Resumable: what stands in WORK is not made again.
 
 With --pdqhash the same frames are matched by a bag of PDQ hashes as PyPI's pdqhash makes them (share of frames within
-31 bits, quality at least 50, threshold 0.5 of the variant's frames); needs scripts/fixtures/pdq-requirements.txt.
+31 bits, quality at least 50, threshold 0.5 of the variant's frames); needs scripts/fixtures/pdq-requirements.txt. With
+--fpcalc the sounds are matched by Chromaprint's own tool (Debian libchromaprint-tools) as AcoustID compares raw
+fingerprints: the share of equal bits at the best offset with at least 20 items in common, from 0.65 on.
 """
 import argparse
 import csv
@@ -22,7 +24,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 SECONDS = 12
-FPS = 10
+FPS = 24
 X264 = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p"]
 AAC = ["-c:a", "aac", "-b:a", "96k"]
 FONT_BOX = "drawbox=x=0:y=ih*0.8:w=iw:h=ih*0.2:color=white:t=fill"
@@ -163,7 +165,9 @@ def make_variant(name, source, out):
         ffmpeg(["-i", source, *how], out)
 
 
-def observe(program, clip, name, out, pdq_out=None):
+def observe(program, clip, name, out, pdq_out=None, print_out=None):
+    if print_out is not None and not print_out.exists():
+        fpcalc_print(clip, print_out)
     if out.exists() and (pdq_out is None or pdq_out.exists()):
         return None
     video = next(s for s in probe(clip)["streams"] if s["codec_type"] == "video")
@@ -204,6 +208,31 @@ def bag_matches(variant, sources):
     return found
 
 
+def fpcalc_print(clip, out):
+    """Chromaprint's raw fingerprint of a clip's sound, empty where there is none."""
+    done = subprocess.run(["fpcalc", "-raw", "-json", "-length", "0", str(clip)], capture_output=True, text=True)
+    items = json.loads(done.stdout)["fingerprint"] if done.returncode == 0 else []
+    out.write_text(json.dumps(items))
+
+
+def fpcalc_score(a, b):
+    """Share of equal bits at the best offset of two raw fingerprints, 0 where fewer than 20 items meet."""
+    import numpy as np
+    best = 0.0
+    for offset in range(20 - len(a), len(b) - 19):
+        x = a[max(0, -offset):len(b) - offset]
+        y = b[max(0, offset):offset + len(a)]
+        n = min(len(x), len(y))
+        if n >= 20:
+            best = max(best, 1 - np.unpackbits((x[:n] ^ y[:n]).view(np.uint8)).mean())
+    return best
+
+
+def fpcalc_prints(folder):
+    import numpy as np
+    return {p.stem: np.array(json.loads(p.read_text()), dtype=np.uint32) for p in folder.glob("*.json")}
+
+
 def expected_span(name):
     """Where a variant's first shared second lies in the source, and how long it is shared, in source seconds."""
     return {"trim": (3.0, 6.5), "splice": (2.0, 6.5)}.get(name, (0.0, None))
@@ -231,15 +260,19 @@ def main():
     parser.add_argument("--sources", type=int, default=40)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--pdqhash", action="store_true")
+    parser.add_argument("--fpcalc", action="store_true")
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
-    for folder in ["sources", "variants", "pdq"]:
+    for folder in ["sources", "variants", "pdq", "print"]:
         (args.work / "observed" / folder).mkdir(parents=True, exist_ok=True)
     (args.work / "clips").mkdir(exist_ok=True)
     sources = make_sources(args.data, args.work / "sources", args.sources)
 
     def pdq_of(name):
         return args.work / "observed/pdq" / f"{name}.json" if args.pdqhash else None
+
+    def print_of(name):
+        return args.work / "observed/print" / f"{name}.json" if args.fpcalc else None
 
     def one(job):
         i, name = job
@@ -250,7 +283,7 @@ def main():
             clip = args.work / "clips" / (label + (".gif" if name == "gif" else ".mp4"))
             if not clip.exists():
                 make_variant(name, sources[i], clip)
-        return observe(args.program, clip, label, args.work / "observed" / kind / f"{label}.json", pdq_of(label))
+        return observe(args.program, clip, label, args.work / "observed" / kind / f"{label}.json", pdq_of(label), print_of(label))
 
     jobs = [(i, name) for i in range(len(sources)) for name in [None, *VARIANTS]]
     with ThreadPoolExecutor(args.jobs) as pool:
@@ -260,11 +293,12 @@ def main():
 
 
 def report(args, lines, costs):
-    rows = {name: {"n": 0, "pictures": 0, "sound": 0, "any": 0, "wrong": 0, "error": [], "speed": [], "bag": 0, "bag_wrong": 0}
+    rows = {name: {"n": 0, "pictures": 0, "sound": 0, "any": 0, "wrong": 0, "error": [], "speed": [], "bag": 0, "bag_wrong": 0, "print": 0, "print_wrong": 0}
             for name in VARIANTS}
     took = []
     bags = {p.stem: json.loads(p.read_text()) for p in (args.work / "observed/pdq").glob("*.json")} if args.pdqhash else {}
     source_bags = {n: [int(h, 16) for h in b] for n, b in bags.items() if "-" not in n}
+    prints = fpcalc_prints(args.work / "observed/print") if args.fpcalc else {}
     wrong_pairs = []
     for line in lines:
         if line["type"] != "asked":
@@ -292,13 +326,18 @@ def report(args, lines, costs):
             found = bag_matches(bags[line["name"]], source_bags)
             row["bag"] += source in found
             row["bag_wrong"] += any(f != source for f in found)
+        if prints:
+            found = [n for n, p in prints.items() if "-" not in n and fpcalc_score(prints[line["name"]], p) >= 0.65]
+            row["print"] += source in found
+            row["print_wrong"] += any(f != source for f in found)
     clusters = {line["name"]: line["cluster"] for line in lines if line["type"] == "clip"}
     precision, recall, f1 = pairwise(clusters)
     text = [f"{len(clusters)} clips: {len([n for n in clusters if '-' not in n])} sources, {len(took)} variants. Recall is the share of variants whose own "
             "source was found, by pictures, by sound, by either; wrong is the number of matches with other sources; the "
             "error is the median and the largest distance of the start in the source from where it is, in seconds.", "",
             "| variant | shares | n | pictures | sound | either | wrong | start error, median / largest | speed error, largest |"
-            + (" bag of pdqhash | its wrong |" if bags else ""), "|---|---|--:|--:|--:|--:|--:|--:|--:|" + ("--:|--:|" if bags else "")]
+            + (" bag of pdqhash | its wrong |" if bags else "") + (" fpcalc | its wrong |" if prints else ""),
+            "|---|---|--:|--:|--:|--:|--:|--:|--:|" + ("--:|--:|" if bags else "") + ("--:|--:|" if prints else "")]
     for name, r in rows.items():
         if r["n"] == 0:
             continue
@@ -306,7 +345,8 @@ def report(args, lines, costs):
         text.append(f"| {name} | {VARIANTS[name][0]} | {r['n']} | {r['pictures'] / r['n']:.3f} | {r['sound'] / r['n']:.3f} | "
                     f"{r['any'] / r['n']:.3f} | {r['wrong']} | "
                     + (f"{e[len(e) // 2]:.2f} / {e[-1]:.2f}" if e else "-") + f" | {max(r['speed'], default=0):.3f} |"
-                    + (f" {r['bag'] / r['n']:.3f} | {r['bag_wrong']} |" if bags else ""))
+                    + (f" {r['bag'] / r['n']:.3f} | {r['bag_wrong']} |" if bags else "")
+                    + (f" {r['print'] / r['n']:.3f} | {r['print_wrong']} |" if prints else ""))
     n, found, wrong = (sum(r[k] for r in rows.values()) for k in ["n", "any", "wrong"])
     matched = sum(r["pictures"] + r["sound"] for r in rows.values())
     text += ["", f"All: recall {found / n:.4f} of {n}; precision {matched / max(1, matched + wrong):.4f} of {matched + wrong} matches; "

@@ -10,6 +10,8 @@ use seamline_core::{
 pub enum SampleKind {
     /// [`Sample::Face`].
     Face,
+    /// [`Sample::Whole`].
+    Whole,
     /// [`Sample::Speech`].
     Speech,
 }

@@ -2,7 +2,7 @@
 //!
 //! Samplers turn decoded units into samples: face crops on tracks ([`pictures`]), windows of speech
 //! ([`speech`]), voices to recognise again ([`speaker`]). Detectors score samples and leave evidence. A detector here is data: a manifest and its
-//! weights ([`face_crop`], [`voice_window`]), so that a published model needs no code.
+//! weights ([`face_crop`], [`whole_picture`], [`voice_window`]), so that a published model needs no code.
 //! May not: decode media, calibrate (a [`seamline_core::Calibrator`] is handed in), fuse, or call silence a number.
 
 pub mod aggregate;
@@ -20,9 +20,12 @@ pub mod tensor;
 pub mod vad;
 pub mod voice_quality;
 pub mod voice_window;
+pub mod whole_picture;
 
 pub use detector::{Detector, DetectorRun, SampleKind};
-pub use sample::{ClipContext, FaceSample, Picture, Sample, SpeechWindow, StreamSpeech, TrackSummary};
+pub use sample::{
+    ClipContext, FaceSample, Picture, Sample, SpeechWindow, StreamSpeech, TrackSummary, WholeSample,
+};
 
 use seamline_core::MediaError;
 use seamline_infer::ModelError;

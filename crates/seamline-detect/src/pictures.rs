@@ -3,7 +3,7 @@
 use crate::DetectError;
 use crate::aggregate::median;
 use crate::faces::{FaceDetector, align, quality, track::Tracker};
-use crate::sample::{FaceSample, Picture, Sample, TrackSummary};
+use crate::sample::{FaceSample, Picture, Sample, TrackSummary, WholeSample};
 use crate::shots::ShotDetector;
 use seamline_core::{MediaTime, PixelBox, Quality, Span, Subject, TrackId, VideoFrame};
 use std::collections::BTreeMap;
@@ -16,15 +16,23 @@ pub struct FramePolicy {
     pub with_faces: MediaTime,
     /// Distance while none were seen in the last picture of this shot.
     pub without_faces: MediaTime,
+    /// Least distance between whole pictures, of those looked at; the first is always one.
+    pub whole: MediaTime,
 }
 
 impl FramePolicy {
     /// About two pictures a second while faces are seen, one otherwise.
-    pub const FAST: Self =
-        Self { with_faces: MediaTime::from_millis(500), without_faces: MediaTime::from_millis(1_000) };
+    pub const FAST: Self = Self {
+        with_faces: MediaTime::from_millis(500),
+        without_faces: MediaTime::from_millis(1_000),
+        whole: MediaTime::from_millis(8_000),
+    };
     /// About five a second throughout.
-    pub const THOROUGH: Self =
-        Self { with_faces: MediaTime::from_millis(200), without_faces: MediaTime::from_millis(200) };
+    pub const THOROUGH: Self = Self {
+        with_faces: MediaTime::from_millis(200),
+        without_faces: MediaTime::from_millis(200),
+        whole: MediaTime::from_millis(2_000),
+    };
 
     /// In words, for the report.
     pub fn describe(&self) -> String {
@@ -39,6 +47,8 @@ impl FramePolicy {
 
 /// Faces smaller than this are not followed: no model here can use them.
 const MIN_FOLLOWED_PX: f32 = 24.0;
+/// Whole pictures of one clip, at most: a long clip is sampled ever more sparsely. Beyond this many, the distance doubles.
+const WHOLE_AT_FIRST: u32 = 32;
 /// Per-track values kept for medians.
 const MAX_KEPT: usize = 10_000;
 
@@ -65,6 +75,10 @@ pub struct PictureSampler<'a> {
     not_kept: u64,
     largest: f32,
     cuts: Vec<MediaTime>,
+    /// Whole pictures wanted, and the last one given with how many there were.
+    whole: bool,
+    last_whole: Option<MediaTime>,
+    wholes: u32,
 }
 
 /// What the sampler leaves at the end.
@@ -99,7 +113,24 @@ impl<'a> PictureSampler<'a> {
             not_kept: 0,
             largest: 0.0,
             cuts: Vec::new(),
+            whole: false,
+            last_whole: None,
+            wholes: 0,
         }
+    }
+
+    /// Gives whole pictures too.
+    #[must_use]
+    pub fn with_whole(mut self, wanted: bool) -> Self {
+        self.whole = wanted;
+        self
+    }
+
+    /// Whether a whole picture is due. The distance doubles with each power of two of [`WHOLE_AT_FIRST`].
+    fn whole_due(&self, time: MediaTime) -> bool {
+        let doublings = (self.wholes / WHOLE_AT_FIRST).checked_ilog2().map_or(0, |n| n + 1);
+        let pause = self.policy.whole.as_micros() << doublings.min(16);
+        self.whole && self.last_whole.is_none_or(|last| time.minus(last).as_micros().abs() >= pause)
     }
 
     /// Takes one decoded picture; face samples go to `sink`.
@@ -131,11 +162,26 @@ impl<'a> PictureSampler<'a> {
             _ => frame.time,
         };
         self.next = Some(base.plus(pause));
+        let whole = self.whole_due(frame.time);
+        if faces.is_empty() && !whole {
+            return Ok(());
+        }
+        let picture = Arc::new(frame.pixels.rgb(frame.width, frame.height)?);
+        if whole {
+            self.last_whole = Some(frame.time);
+            self.wholes += 1;
+            let largest = faces.iter().map(|f| f.face.long_side()).fold(0.0, f32::max);
+            sink(Sample::Whole(WholeSample {
+                stream: frame.stream,
+                time: frame.time,
+                face_share: largest / frame.width.min(frame.height).max(1) as f32,
+                picture: picture.clone(),
+            }))?;
+        }
         if faces.is_empty() {
             return Ok(());
         }
         let numbers = self.tracker.update(frame.time, &faces);
-        let picture = Arc::new(frame.pixels.rgb(frame.width, frame.height)?);
         for (face, track) in faces.iter().zip(numbers) {
             if !self.tracks.contains_key(&track) && self.tracks.len() >= self.max_tracks as usize {
                 self.not_kept += 1;

@@ -21,6 +21,19 @@ pub struct FaceSample {
     pub picture: Arc<RgbFrame>,
 }
 
+/// One whole picture.
+#[derive(Clone, Debug)]
+pub struct WholeSample {
+    /// Which stream.
+    pub stream: StreamIndex,
+    /// When.
+    pub time: MediaTime,
+    /// Longer side of the largest face as a part of the picture's shorter side; 0 = no face.
+    pub face_share: f32,
+    /// At display size.
+    pub picture: Arc<RgbFrame>,
+}
+
 /// One window of speech.
 #[derive(Clone, Debug)]
 pub struct SpeechWindow {
@@ -36,11 +49,13 @@ pub struct SpeechWindow {
     pub samples: Arc<[f32]>,
 }
 
-/// A sample of either kind.
+/// A sample of any kind.
 #[derive(Clone, Debug)]
 pub enum Sample {
     /// A face.
     Face(FaceSample),
+    /// A whole picture.
+    Whole(WholeSample),
     /// Speech.
     Speech(SpeechWindow),
 }

@@ -20,6 +20,27 @@ pub fn model_crop(picture: &RgbFrame, face: &PixelBox, spec: &ImagePreprocess) -
     pixels::resize(&face_crop(picture, face, spec.crop_margin), spec.width, spec.height, kernel(spec.filter))
 }
 
+/// A whole picture as the model wants it: the longer side reduced to `longest_px` where it is larger (sides round half
+/// up), then squeezed to the model's size whatever its shape. Each step rounds to bytes.
+pub fn whole_picture(picture: &RgbFrame, spec: &ImagePreprocess) -> RgbFrame {
+    let small = reduced(picture, spec);
+    pixels::resize(&small, spec.width, spec.height, kernel(spec.filter))
+}
+
+/// The first step of [`whole_picture`].
+pub fn reduced(picture: &RgbFrame, spec: &ImagePreprocess) -> RgbFrame {
+    let longer = picture.width().max(picture.height());
+    match spec.longest_px {
+        Some(most) if longer > most => {
+            let side =
+                |v: u32| ((f64::from(v) * f64::from(most) / f64::from(longer) + 0.5).floor() as u32).max(1);
+            let filter = kernel(spec.longest_filter.unwrap_or(spec.filter));
+            pixels::resize(picture, side(picture.width()), side(picture.height()), filter)
+        }
+        _ => picture.clone(),
+    }
+}
+
 /// One window as the model wants it: length, filling, level.
 pub fn waveform(samples: &[f32], spec: &WaveformPreprocess) -> Vec<f32> {
     let mut wave: Vec<f32> = match spec.samples {
@@ -90,6 +111,10 @@ mod tests {
             crop_margin: 1.0,
             canvas_multiple: None,
             min_face_px: 0.0,
+            longest_px: None,
+            longest_filter: None,
+            min_side_px: 0,
+            max_face_share: None,
         }
     }
 

@@ -44,7 +44,7 @@ fn voices(encoder: &SpeakerEncoder, samples: &[f32]) -> Vec<Voice> {
     let mut run = encoder.start();
     let mut sink = |s: Sample| match s {
         Sample::Speech(w) => run.push(&w),
-        Sample::Face(_) => Ok(()),
+        _ => Ok(()),
     };
     for (i, part) in samples.chunks(1_600).enumerate() {
         let time = MediaTime::from_samples(i as u64 * 1_600, AudioBlock::RATE_HZ).unwrap();

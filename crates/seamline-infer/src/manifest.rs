@@ -161,6 +161,15 @@ pub struct ImagePreprocess {
     /// Faces smaller than this (longer side of the box, display pixels) are not judged.
     #[serde(default)]
     pub min_face_px: f32,
+    /// Whole pictures: the longer side is first reduced to this with `longest_filter`; absent = it is not.
+    pub longest_px: Option<u32>,
+    /// Whole pictures: the filter of that first step; absent = `filter`.
+    pub longest_filter: Option<ResizeFilter>,
+    /// Whole pictures: those whose shorter side is smaller are not judged.
+    #[serde(default)]
+    pub min_side_px: u32,
+    /// Whole pictures: those with a face whose longer side is more than this part of the shorter side are not judged.
+    pub max_face_share: Option<f32>,
 }
 
 fn ones() -> [f32; 3] {
@@ -356,6 +365,12 @@ impl Manifest {
                 }
                 if i.canvas_multiple.is_some_and(|m| !(1..=256).contains(&m)) {
                     return Err("preprocess.image.canvas_multiple must be 1 to 256".into());
+                }
+                if i.longest_px.is_some_and(|n| !(16..=8192).contains(&n)) {
+                    return Err("preprocess.image.longest_px must be 16 to 8192".into());
+                }
+                if i.max_face_share.is_some_and(|s| !(0.0..=4.0).contains(&s)) {
+                    return Err("preprocess.image.max_face_share must be 0 to 4".into());
                 }
                 if !(0.5..=4.0).contains(&i.crop_margin) {
                     return Err("preprocess.image.crop_margin must be 0.5 to 4".into());

@@ -7,7 +7,9 @@ use crate::{Manifest, ModelError, Role, Runtime, read_limited};
 use ort::session::{Session, builder::GraphOptimizationLevel};
 use ort::value::{TensorRef, ValueType};
 use seamline_core::Sha256Hash;
-use std::path::Path;
+use std::fs::File;
+use std::io::{Read, Seek};
+use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Instant;
 use tracing::trace;
@@ -28,11 +30,20 @@ pub struct OutputTensor {
     pub data: Vec<f32>,
 }
 
-/// A model whose bytes were hashed and whose signature was compared with its manifest.
+/// A model whose bytes are hashed and whose signature is compared with its manifest before it is run.
 pub struct Model {
     manifest: Manifest,
     sessions: Mutex<Vec<Session>>,
     freed: Condvar,
+    /// Weights that nobody has needed so far.
+    held: Mutex<Option<Held>>,
+}
+
+/// An open file of weights: reading it needs no path, so it works inside a jail that opens nothing.
+struct Held {
+    file: File,
+    path: PathBuf,
+    runtime: Runtime,
 }
 
 impl std::fmt::Debug for Model {
@@ -49,27 +60,35 @@ impl Model {
         cache: &Path,
         sessions: usize,
     ) -> Result<Self, ModelError> {
-        let path = manifest.weights(cache);
-        if !path.is_file() {
-            return Err(ModelError::NotInstalled {
-                id: manifest.id.to_string(),
-                path,
-                hint: "run scripts/setup.sh, or `seamline models add`",
-            });
-        }
+        let path = installed(&manifest, cache)?;
         let bytes = read_limited(&path, MAX_MODEL_BYTES)?;
-        let got = Sha256Hash::of(&bytes);
-        if got != manifest.sha256() {
-            return Err(ModelError::HashMismatch { path, expected: manifest.sha256(), got });
-        }
-        let mut pool = Vec::new();
-        for _ in 0..sessions.max(1) {
-            pool.push(open_session(runtime, &bytes)?);
-        }
-        if let Some(session) = pool.first() {
-            check_contract(&manifest, session)?;
-        }
-        Ok(Self { manifest, sessions: Mutex::new(pool), freed: Condvar::new() })
+        let pool = verified_sessions(runtime, &manifest, &path, &bytes, sessions)?;
+        Ok(Self { manifest, sessions: Mutex::new(pool), freed: Condvar::new(), held: Mutex::new(None) })
+    }
+
+    /// Opens the file of weights, and reads, verifies and loads it only when it is first run: for a large model that most
+    /// clips do not need. One session. What is wrong with the weights is then said by that first run, and by each after it.
+    pub fn hold(runtime: &Runtime, manifest: Manifest, cache: &Path) -> Result<Self, ModelError> {
+        let path = installed(&manifest, cache)?;
+        let file =
+            File::open(&path).map_err(|e| ModelError::Io { path: path.clone(), message: e.to_string() })?;
+        let held = Some(Held { file, path, runtime: runtime.clone() });
+        let sessions = Mutex::new(Vec::new());
+        Ok(Self { manifest, sessions, freed: Condvar::new(), held: Mutex::new(held) })
+    }
+
+    /// Loads what was only held so far.
+    fn ready(&self) -> Result<(), ModelError> {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(h) = held.as_mut() else { return Ok(()) };
+        let io = |e: std::io::Error| ModelError::Io { path: h.path.clone(), message: e.to_string() };
+        let mut bytes = Vec::new();
+        h.file.rewind().map_err(io)?;
+        (&h.file).take(MAX_MODEL_BYTES).read_to_end(&mut bytes).map_err(io)?;
+        let mut ready = verified_sessions(&h.runtime, &self.manifest, &h.path, &bytes, 1)?;
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner).append(&mut ready);
+        *held = None;
+        Ok(())
     }
 
     /// The manifest.
@@ -79,6 +98,7 @@ impl Model {
 
     /// Runs the model on one input tensor. `data` is row-major and must fill `shape`.
     pub fn run(&self, shape: &[usize], data: &[f32]) -> Result<Vec<OutputTensor>, ModelError> {
+        self.ready()?;
         let mut session = self.checkout();
         let begun = Instant::now();
         let result = run_session(&mut session, &self.manifest.input.name, shape, data);
@@ -97,6 +117,37 @@ impl Model {
             free = self.freed.wait(free).unwrap_or_else(PoisonError::into_inner);
         }
     }
+}
+
+fn installed(manifest: &Manifest, cache: &Path) -> Result<PathBuf, ModelError> {
+    let path = manifest.weights(cache);
+    if path.is_file() {
+        return Ok(path);
+    }
+    let hint = "run scripts/setup.sh, or `seamline models add`";
+    Err(ModelError::NotInstalled { id: manifest.id.to_string(), path, hint })
+}
+
+fn verified_sessions(
+    runtime: &Runtime,
+    manifest: &Manifest,
+    path: &Path,
+    bytes: &[u8],
+    sessions: usize,
+) -> Result<Vec<Session>, ModelError> {
+    let got = Sha256Hash::of(bytes);
+    if got != manifest.sha256() {
+        let expected = manifest.sha256();
+        return Err(ModelError::HashMismatch { path: path.to_owned(), expected, got });
+    }
+    let mut pool = Vec::new();
+    for _ in 0..sessions.max(1) {
+        pool.push(open_session(runtime, bytes)?);
+    }
+    if let Some(session) = pool.first() {
+        check_contract(manifest, session)?;
+    }
+    Ok(pool)
 }
 
 fn open_session(runtime: &Runtime, bytes: &[u8]) -> Result<Session, ModelError> {

@@ -271,8 +271,12 @@ fn watch<'e>(
     let mut marks = (!options.judge_nothing)
         .then(|| PictureMarks::new(MarkOptions { parts }, still, &engine.picture_marks));
     let mut runs = start(engine, SampleKind::Face);
+    let wholes = start(engine, SampleKind::Whole);
+    let whole = !wholes.is_empty();
+    runs.extend(wholes);
     let (policy, most) = (options.profile.frames(), options.limits.max_tracks);
-    let mut sampler = engine.faces.as_ref().map(|faces| PictureSampler::new(faces, policy, most));
+    let mut sampler =
+        engine.faces.as_ref().map(|faces| PictureSampler::new(faces, policy, most).with_whole(whole));
     let mut observer = observe.map(|clip| (clip, PictureObserver::default()));
     for frame in frames {
         if let Some((_, observer)) = &mut observer {

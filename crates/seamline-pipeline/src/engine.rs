@@ -8,6 +8,7 @@ use seamline_detect::face_crop::{self, FaceCropDetector};
 use seamline_detect::faces::FaceDetector;
 use seamline_detect::speaker::SpeakerEncoder;
 use seamline_detect::voice_window::{self, OperatingPoints, VoiceWindowDetector};
+use seamline_detect::whole_picture::{self, WholePictureDetector};
 use seamline_fuse::{FusionData, FusionError, LogisticCalibrator};
 use seamline_infer::{
     CalibrationData, Delivery, Home, Manifest, Model, ModelError, Preprocess, RUNTIME_VERSION, Role, Runtime,
@@ -182,7 +183,11 @@ impl Engine {
     pub fn load(home: &Home, plan: &Plan, trust: Trust) -> Result<Self, EngineError> {
         let runtime = Runtime::load(home)?;
         // Side by side: hashing and graph optimisation are most of the time to the first picture.
-        let load = |m: &Manifest| Model::load(&runtime, m.clone(), &home.cache, 1);
+        // A model of whole pictures is large, and most clips show faces that it passes over.
+        let load = |m: &Manifest| match whole_picture::accepts(m) {
+            true => Model::hold(&runtime, m.clone(), &home.cache),
+            false => Model::load(&runtime, m.clone(), &home.cache, 1),
+        };
         let mut models = std::thread::scope(|scope| {
             let started: Vec<_> =
                 plan.all().chain(&plan.speaker).map(|m| scope.spawn(move || load(m))).collect();
@@ -200,6 +205,8 @@ impl Engine {
             let model = next()?;
             if voice_window::accepts(manifest) {
                 detectors.push(Box::new(VoiceWindowDetector::new(model, calibrator, points)?));
+            } else if whole_picture::accepts(manifest) {
+                detectors.push(Box::new(WholePictureDetector::new(model, calibrator, points)?));
             } else if face_crop::accepts(manifest) {
                 detectors.push(Box::new(FaceCropDetector::new(model, calibrator, points)?));
             } else {

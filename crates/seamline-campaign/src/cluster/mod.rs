@@ -73,9 +73,9 @@ impl LinkKind {
 const WEAK_FROM: f64 = 0.75;
 /// Part of the smaller cluster's clips that must be weakly linked to the other cluster for the two to be joined.
 const WEAK_SHARE: f64 = 0.5;
-/// Signs that it takes: one newsreader, or one channel's logo, would otherwise make a campaign of everything. Two clips
-/// with the voice are two signs, and so are the voice and the logo of one clip.
-const WEAK_SIGNS: usize = 2;
+/// Kinds of weak links that it takes together: one newsreader, or one channel's logo, would otherwise make a campaign of
+/// everything that is read or sent there.
+const WEAK_KINDS: usize = 2;
 
 /// A reason to think that two clips belong together. `a < b`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -291,7 +291,8 @@ fn join_weak(groups: &mut Groups, weak: &[(LinkKind, usize, usize)]) {
             let (n, m) = (g.size[pair.0], g.size[pair.1]);
             let (signs, of) = if n <= m { (&sides.0, n) } else { (&sides.1, m) };
             let clips: BTreeSet<usize> = signs.iter().map(|s| s.0).collect();
-            if signs.len() < WEAK_SIGNS { 0.0 } else { clips.len() as f64 / of as f64 }
+            let kinds: BTreeSet<LinkKind> = signs.iter().map(|s| s.1).collect();
+            if kinds.len() < WEAK_KINDS { 0.0 } else { clips.len() as f64 / of as f64 }
         };
         let best = touching
             .iter()

@@ -41,9 +41,9 @@ fn strong_links_join_and_weak_ones_need_company() {
     let links = [
         link(1, 2, LinkKind::SamePictures, 0.9),
         link(3, 4, LinkKind::SameAudio, 0.8),
-        // One voice in common between two pairs, in both clips of one: this joins.
+        // One voice and one logo in common between two pairs: half of a pair suffices, so this joins.
         link(2, 3, LinkKind::SameVoice, 0.9),
-        link(1, 3, LinkKind::SameVoice, 0.9),
+        link(1, 3, LinkKind::SameLogo, 0.9),
         link(5, 6, LinkKind::SamePictures, 0.4),
     ];
     let c = propose(&clips, &links, &[]);
@@ -53,6 +53,14 @@ fn strong_links_join_and_weak_ones_need_company() {
     let voice = link(5, 6, LinkKind::SameVoice, 0.95);
     assert!(!together(&propose(&clips, std::slice::from_ref(&voice), &[]), 5, 6));
     assert!(together(&propose(&clips, &[voice, link(5, 6, LinkKind::SameLogo, 0.9)], &[]), 5, 6));
+    // Nor do two stories that one voice reads, however often each was cut.
+    let read = [
+        link(1, 2, LinkKind::SamePictures, 0.9),
+        link(3, 4, LinkKind::SamePictures, 0.9),
+        link(1, 3, LinkKind::SameVoice, 0.95),
+        link(2, 4, LinkKind::SameVoice, 0.95),
+    ];
+    assert!(!together(&propose(&clips, &read, &[]), 1, 3));
     // A big cluster does not swallow another through one clip's voice.
     let many = set(&(0..20).collect::<Vec<_>>());
     let mut links: Vec<Link> = (0..9).map(|i| link(i, i + 1, LinkKind::SamePictures, 0.9)).collect();
