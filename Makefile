@@ -4,7 +4,7 @@ CARGO ?= cargo
 OUT ?= out
 # One way to build for release: another selection of targets has other features, and builds half of it again.
 RELEASE = $(CARGO) build --release --workspace --bins --examples --quiet
-.PHONY: demo demo-campaign scan test check advisories bench bench-detectors wheel setup install clean
+.PHONY: demo demo-campaign scan test check advisories bench bench-detectors bench-campaigns wheel setup install clean
 
 setup:
 	@scripts/setup.sh
@@ -49,6 +49,13 @@ bench: setup
 bench-detectors: setup
 	$(RELEASE)
 	@benches/detectors.sh
+
+# Search, store, matching and recall of variants; writes benches/campaigns.md. An hour on two cores, resumable. DATA=.
+bench-campaigns: setup
+	$(RELEASE)
+	@test -d .cache/campaign-venv || python3 -m venv .cache/campaign-venv
+	@.cache/campaign-venv/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: -r benches/campaign-requirements.txt
+	.cache/campaign-venv/bin/python benches/campaigns.py target/release .cache/campaign-bench --data $(or $(DATA),../shared/data)
 
 # The Python package, for CPython 3.11 and later: target/wheels.
 wheel: setup
