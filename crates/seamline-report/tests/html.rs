@@ -137,7 +137,8 @@ fn a_campaign_s_page_shows_who_saw_what_when_and_what_is_shared() {
     ] {
         assert!(page.contains(text), "{text}");
     }
-    assert_eq!(page.matches("<img ").count(), 1, "what is no JPEG is not shown");
+    // Of two clips with a picture one has a JPEG, shown with the clip and beside what it shares.
+    assert_eq!(page.matches("<img ").count(), 2, "what is no JPEG is not shown");
     assert_eq!(page.matches("class=\"dot ").count(), 3);
     let mut proposed = dossier();
     proposed.detail.summary.confirmed = false;

@@ -106,7 +106,11 @@ fn a_mirrored_copy_is_matched_linked_decided_on_and_handed_on() {
     }
     let page = place.text(&["campaign", "export", &id, "--format", "html"]);
     assert!(page.contains("The borrowed face") && page.contains("channel two") && page.contains("mirrored"));
-    assert_eq!(page.matches("data:image/jpeg;base64,/9j/").count(), 2, "a thumbnail a clip");
+    assert_eq!(
+        page.matches("data:image/jpeg;base64,/9j/").count(),
+        4,
+        "each with its clip and beside the other"
+    );
     let table = place.run(&["campaign", "export", &id, "--format", "parquet"], &[]).stdout;
     assert!(table.starts_with(b"PAR1") && table.ends_with(b"PAR1"));
     let review = ["campaign", "export", &id, "--format", "media-review", "--category", "transformed"];

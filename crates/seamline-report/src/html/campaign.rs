@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, HashMap};
 
 /// Channels with a lane of their own; further ones share the last.
 const LANES: usize = 24;
-/// Clips, links and sightings that are shown; how many are not is said.
+/// Clips, clips with what they share, and sightings that are shown; how many are not is said.
 const MEMBERS: usize = 200;
 const LINKS: usize = 100;
 const SIGHTINGS: usize = 500;
@@ -228,35 +228,50 @@ impl<'d> Page<'d> {
         html! { @if n <= MEMBERS { a href={ "#c" (n) } { "clip " (n) } } @else { "clip " (n) } }
     }
 
-    /// Pairs of clips with the stretches that they share, one under the other.
+    /// For each clip the earlier one that it shares most with, their stretches one under the other: what a reader needs
+    /// to see why a clip is here, where all pairs of fifty clips would be a thousand.
     fn shared(&self) -> Markup {
-        let links = &self.dossier.detail.links;
+        let mut pairs: BTreeMap<(usize, usize), Vec<&Link>> = BTreeMap::new();
+        for link in &self.dossier.detail.links {
+            let (a, b) = (self.number(link.a), self.number(link.b));
+            pairs.entry((a.max(b), a.min(b))).or_default().push(link);
+        }
+        let all = pairs.len() as u64;
+        let worth = |links: &[&Link]| links.iter().map(|l| l.score * weight(l.kind)).sum::<f64>();
+        let mut best: BTreeMap<usize, Vec<&Link>> = BTreeMap::new();
+        for ((clip, _), links) in pairs {
+            if best.get(&clip).is_none_or(|known| worth(&links) > worth(known)) {
+                best.insert(clip, links);
+            }
+        }
         html! {
             section id="shared" aria-labelledby="shared-h" {
                 h2 id="shared-h" { "What they share" }
-                @if links.is_empty() { p { "Nothing links these clips but a person's word." } }
-                @for link in links.iter().take(LINKS) { (self.link(link)) }
-                (more(links.len(), LINKS, "links"))
+                @if best.is_empty() { p { "Nothing links these clips but a person's word." } }
+                @else { p class="intro" { "For each clip, the earlier one that it shares most with; " (words::count(all, "pair", "pairs")) " of clips share something." } }
+                @for links in best.values().take(LINKS) { (self.pair(links)) }
+                (more(best.len(), LINKS, "clips"))
             }
         }
     }
 
-    fn link(&self, link: &Link) -> Markup {
-        let kind = match link.kind {
-            LinkKind::SameFile => "the same file",
-            LinkKind::SamePictures => "the same pictures",
-            LinkKind::SameAudio => "the same sound",
-            LinkKind::SameVoice => "the same voice",
-            LinkKind::SameLogo => "the same logo",
-            LinkKind::SameGeneratorRun => "the same run of a generator",
-        };
+    fn pair(&self, links: &[&Link]) -> Markup {
+        let Some(first) = links.first() else { return html! {} };
+        // The later clip first: it is the one to be explained.
+        let (later, earlier) =
+            if self.number(first.a) > self.number(first.b) { (first.a, first.b) } else { (first.b, first.a) };
+        let kinds: Vec<&str> = links.iter().map(|l| in_words(l.kind)).collect();
         html! {
             article class="pair" {
-                h3 { (self.reference(link.a)) " and " (self.reference(link.b)) ": " (kind) }
-                p class="sub" { (safe(&link.explain())) "; score " (format!("{:.2}", link.score)) ", which is no probability" }
-                @if !link.shared.is_empty() {
-                    (self.strip(link.a, link, |s| (s.here.start, s.here.end)))
-                    (self.strip(link.b, link, |s| (s.there.start, s.there.end)))
+                h3 { (self.reference(later)) " and " (self.reference(earlier)) ": " (kinds.join(", ")) }
+                div class="side" { (self.picture(later)) (self.picture(earlier)) }
+                @for link in links {
+                    p class="sub" { (safe(&link.explain())) "; score " (format!("{:.2}", link.score)) ", which is no probability" }
+                    @if !link.shared.is_empty() {
+                        @for clip in [later, earlier] {
+                            (self.strip(clip, link, |s| if clip == link.a { (s.here.start, s.here.end) } else { (s.there.start, s.there.end) }))
+                        }
+                    }
                 }
             }
         }
@@ -303,6 +318,22 @@ impl<'d> Page<'d> {
             }
         }
     }
+}
+
+const fn in_words(kind: LinkKind) -> &'static str {
+    match kind {
+        LinkKind::SameFile => "the same file",
+        LinkKind::SamePictures => "the same pictures",
+        LinkKind::SameAudio => "the same sound",
+        LinkKind::SameVoice => "the same voice",
+        LinkKind::SameLogo => "the same logo",
+        LinkKind::SameGeneratorRun => "the same run of a generator",
+    }
+}
+
+/// A kind that joins clips by itself says more than any number of those that do not.
+const fn weight(kind: LinkKind) -> f64 {
+    if kind.joins_from().is_some() { 1.0 } else { 0.01 }
 }
 
 fn ruling(d: &Decision) -> Markup {
