@@ -150,6 +150,10 @@ fn trace(evidence: &Evidence) -> Option<Trace> {
     let Outcome::Finding { code, detail } = &evidence.outcome else { return None };
     let value = |name: &str| detail.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
     let (kind, value) = match code.name {
+        // A broken seal names nobody.
+        "c2pa.present" if value("integrity").as_deref() == Some("holds") => {
+            (TraceKind::Signer, format!("{}, {}", value("common_name")?, value("issuer")?))
+        }
         "container.encoder" => (TraceKind::Encoder, value("software")?),
         "container.platform" => (TraceKind::Platform, value("platform")?),
         // Prompt, seed and settings: the same text is the same run.

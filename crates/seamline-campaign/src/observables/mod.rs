@@ -97,7 +97,7 @@ pub struct Trace {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TraceKind {
-    /// Certificate of a C2PA signer: its SHA-256.
+    /// A C2PA signer whose seal holds: common name and issuer of its certificate.
     Signer,
     /// A run of a generator: prompt, seed or job id. The only kind that links by itself.
     GeneratorRun,
