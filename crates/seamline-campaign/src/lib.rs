@@ -12,9 +12,11 @@ pub mod cluster;
 pub mod export;
 pub mod index;
 pub mod matching;
-pub mod moment;
 pub mod observables;
 mod patches;
 pub mod pdq;
 pub mod sound;
 pub mod store;
+
+// Calendar time is part of the shared vocabulary; it is met here first.
+pub use seamline_core::moment;

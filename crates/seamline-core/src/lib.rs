@@ -8,8 +8,10 @@ pub mod aspect;
 pub mod code;
 pub mod evidence;
 pub mod ids;
+pub mod job;
 pub mod limits;
 pub mod media;
+pub mod moment;
 pub mod pixels;
 pub mod record;
 pub mod score;
@@ -22,10 +24,12 @@ pub use aspect::{Aspect, AttackFamily};
 pub use code::{Direction, FindingCode, Strength};
 pub use evidence::{Abstain, AbstainReason, Evidence, EvidenceLog, Exhibit, Outcome, Quality, Stage};
 pub use ids::{ClipId, DetectorId, Sha256Hash, StreamIndex, TrackId};
+pub use job::{JobError, JobId, JobQueue, Sighting};
 pub use limits::Limits;
 pub use media::{
     AudioBlock, FrameSource, Gap, MediaError, MediaUnit, RgbFrame, StreamInfo, StreamKind, VideoFrame,
 };
+pub use moment::Moment;
 pub use record::{ClipRecord, JailStatus, ModelInfo, RunInfo, RunTotals, TrustListInfo};
 pub use score::{Label, Llr, LlrInterval, Orientation, Probability, Score, ScoreSemantics, ScoreUnit};
 pub use subject::{PixelBox, Subject};

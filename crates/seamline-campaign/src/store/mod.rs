@@ -5,11 +5,20 @@
 //! is there. Recording the same clip again with the same pipeline changes nothing, so whoever is not sure whether a
 //! recording was acknowledged may simply repeat it.
 
+mod access;
 mod check;
 mod clusters;
+mod jobs;
+mod places;
+mod search;
 mod sqlite;
 mod walk;
 
+pub use access::{AuditEntry, Role, Token};
+pub use jobs::{Beside, ManifestMark};
+pub use places::{FileIdentity, OutletMark, WatchedFile};
+pub use seamline_core::job::Sighting;
+pub use search::{ClipQuery, StoredReport};
 pub use sqlite::SqliteStore;
 
 use crate::cluster::{Decision, Link, Ruling};
@@ -48,19 +57,6 @@ pub enum StoreError {
     /// A cluster that is not in the store.
     #[error("no campaign or cluster {0} in the store")]
     NoCluster(i64),
-}
-
-/// A clip seen at a time and place.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Sighting {
-    /// Where, as a URL; may be empty.
-    #[serde(default)]
-    pub url: String,
-    /// Who posted it: a channel, an account; may be empty.
-    #[serde(default)]
-    pub channel: String,
-    /// When it was seen.
-    pub seen_at: Moment,
 }
 
 /// One scan of one clip, to be recorded.
@@ -301,3 +297,6 @@ fn clips_of(ruling: &Ruling) -> Vec<ClipId> {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod jobs_tests;

@@ -13,9 +13,9 @@ use std::path::Path;
 use std::time::Duration;
 
 /// Schema version of this code.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 /// Every step from one version to the next, the first from nothing to 1.
-const MIGRATIONS: [&str; VERSION as usize] = [include_str!("schema.sql")];
+const MIGRATIONS: [&str; VERSION as usize] = [include_str!("schema.sql"), include_str!("schema2.sql")];
 /// How long one process waits for another that writes. A recording takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -58,7 +58,7 @@ impl SqliteStore {
         Ok(Self { db })
     }
 
-    fn write(&mut self) -> Result<Transaction<'_>, StoreError> {
+    pub(super) fn write(&mut self) -> Result<Transaction<'_>, StoreError> {
         // Immediate: a transaction that reads first and writes later could otherwise fail half-way.
         Ok(self.db.transaction_with_behavior(TransactionBehavior::Immediate)?)
     }
@@ -80,7 +80,11 @@ pub(super) fn row_of(db: &Connection, clip: &ClipId) -> Result<i64, StoreError> 
         .ok_or(StoreError::NoClip(*clip))
 }
 
-fn insert_sightings(tx: &Transaction<'_>, clip: i64, sightings: &[Sighting]) -> Result<(), StoreError> {
+pub(super) fn insert_sightings(
+    tx: &Transaction<'_>,
+    clip: i64,
+    sightings: &[Sighting],
+) -> Result<(), StoreError> {
     let mut added = 0;
     for s in sightings {
         added += tx
@@ -137,103 +141,123 @@ fn review(
     Ok(near.len())
 }
 
-impl Store for SqliteStore {
-    fn record(&mut self, r: &Recording<'_>) -> Result<Recorded, StoreError> {
-        let packed = r.observables.map(codec::pack).transpose()?;
-        let tx = self.write()?;
-        let known: Option<(i64, String)> = tx
-            .prepare_cached("SELECT id, conclusion FROM clip WHERE sha256 = ?1")?
-            .query_row([r.clip.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))
-            .optional()?;
-        let new_clip = known.is_none();
-        let (clip, before) = match known {
-            Some(known) => known,
-            None => {
-                // A cluster of its own, to which it can return whenever it is split off.
-                tx.prepare_cached("INSERT INTO cluster (founder, members, last_seen) VALUES (?1, 1, ?2)")?
-                    .execute(params![r.clip.as_bytes(), r.at.as_millis()])?;
-                let cluster = tx.last_insert_rowid();
-                tx.prepare_cached(
-                    "INSERT INTO clip (sha256, path, size, recorded_at, conclusion, llr, cluster)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-                )?
-                .execute(params![
-                    r.clip.as_bytes(),
-                    r.path,
-                    r.size as i64,
-                    r.at.as_millis(),
-                    r.conclusion,
-                    r.llr,
-                    cluster
-                ])?;
-                (tx.last_insert_rowid(), r.conclusion.to_owned())
-            }
-        };
-        let new_verdict =
+/// Records one scan within a transaction, which may hold more.
+pub(super) fn record_in(tx: &Transaction<'_>, r: &Recording<'_>) -> Result<Recorded, StoreError> {
+    let packed = r.observables.map(codec::pack).transpose()?;
+    let known: Option<(i64, String)> = tx
+        .prepare_cached("SELECT id, conclusion FROM clip WHERE sha256 = ?1")?
+        .query_row([r.clip.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let new_clip = known.is_none();
+    let (clip, before) = match known {
+        Some(known) => known,
+        None => {
+            // A cluster of its own, to which it can return whenever it is split off.
+            tx.prepare_cached("INSERT INTO cluster (founder, members, last_seen) VALUES (?1, 1, ?2)")?
+                .execute(params![r.clip.as_bytes(), r.at.as_millis()])?;
+            let cluster = tx.last_insert_rowid();
             tx.prepare_cached(
-                "INSERT OR IGNORE INTO verdict (clip, pipeline_digest, recorded_at, conclusion, llr, line)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                "INSERT INTO clip (sha256, path, size, recorded_at, conclusion, llr, cluster)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             )?
             .execute(params![
-                clip,
-                r.pipeline_digest.as_bytes(),
+                r.clip.as_bytes(),
+                r.path,
+                r.size as i64,
                 r.at.as_millis(),
                 r.conclusion,
                 r.llr,
-                r.verdict_line
-            ])? > 0;
-        let mut reviews = 0;
-        if new_verdict {
-            let verdict = tx.last_insert_rowid();
-            for (n, line) in r.evidence_lines.iter().enumerate() {
-                tx.prepare_cached("INSERT INTO evidence (verdict, ordinal, line) VALUES (?1, ?2, ?3)")?
-                    .execute(params![verdict, n as i64, line])?;
-            }
-            if !new_clip {
-                tx.prepare_cached("UPDATE clip SET conclusion = ?2, llr = ?3 WHERE id = ?1")?
-                    .execute(params![clip, r.conclusion, r.llr])?;
-                if before != r.conclusion {
-                    reviews = review(&tx, clip, &before, r.conclusion, r.at)?;
-                }
+                cluster
+            ])?;
+            (tx.last_insert_rowid(), r.conclusion.to_owned())
+        }
+    };
+    let new_verdict =
+        tx.prepare_cached(
+            "INSERT OR IGNORE INTO verdict (clip, pipeline_digest, recorded_at, conclusion, llr, line)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?
+        .execute(params![
+            clip,
+            r.pipeline_digest.as_bytes(),
+            r.at.as_millis(),
+            r.conclusion,
+            r.llr,
+            r.verdict_line
+        ])? > 0;
+    let mut reviews = 0;
+    if new_verdict {
+        let verdict = tx.last_insert_rowid();
+        for (n, line) in r.evidence_lines.iter().enumerate() {
+            tx.prepare_cached("INSERT INTO evidence (verdict, ordinal, line) VALUES (?1, ?2, ?3)")?
+                .execute(params![verdict, n as i64, line])?;
+        }
+        if !new_clip {
+            tx.prepare_cached("UPDATE clip SET conclusion = ?2, llr = ?3 WHERE id = ?1")?
+                .execute(params![clip, r.conclusion, r.llr])?;
+            if before != r.conclusion {
+                reviews = review(tx, clip, &before, r.conclusion, r.at)?;
             }
         }
-        let mut recorded = Recorded { new_clip, new_observables: false, observables_row: None, reviews };
-        if let (Some(o), Some(p)) = (r.observables, packed) {
-            let same: Option<i64> = tx
-                .prepare_cached(
-                    "SELECT id FROM observables WHERE clip = ?1 AND frames = ?2 AND sound = ?3 AND rest = ?4",
+    }
+    let mut recorded = Recorded { new_clip, new_observables: false, observables_row: None, reviews };
+    if let (Some(o), Some(p)) = (r.observables, packed) {
+        let same: Option<i64> = tx
+            .prepare_cached(
+                "SELECT id FROM observables WHERE clip = ?1 AND frames = ?2 AND sound = ?3 AND rest = ?4",
+            )?
+            .query_row(params![clip, p.frames, p.sound, p.rest], |row| row.get(0))
+            .optional()?;
+        let row = match same {
+            Some(row) => row,
+            None => {
+                tx.prepare_cached("DELETE FROM observables WHERE clip = ?1")?.execute([clip])?;
+                tx.prepare_cached("DELETE FROM trace WHERE clip = ?1")?.execute([clip])?;
+                tx.prepare_cached("DELETE FROM voice WHERE clip = ?1")?.execute([clip])?;
+                tx.prepare_cached(
+                    "INSERT INTO observables (clip, version, frames, sound, rest) VALUES (?1, ?2, ?3, ?4, ?5)",
                 )?
-                .query_row(params![clip, p.frames, p.sound, p.rest], |row| row.get(0))
-                .optional()?;
-            let row = match same {
-                Some(row) => row,
-                None => {
-                    tx.prepare_cached("DELETE FROM observables WHERE clip = ?1")?.execute([clip])?;
-                    tx.prepare_cached("DELETE FROM trace WHERE clip = ?1")?.execute([clip])?;
-                    tx.prepare_cached("DELETE FROM voice WHERE clip = ?1")?.execute([clip])?;
-                    tx.prepare_cached(
-                        "INSERT INTO observables (clip, version, frames, sound, rest) VALUES (?1, ?2, ?3, ?4, ?5)",
-                    )?
-                    .execute(params![clip, o.version, p.frames, p.sound, p.rest])?;
-                    recorded.new_observables = true;
-                    let row = tx.last_insert_rowid();
-                    if !o.thumbnail.is_empty() {
-                        tx.prepare_cached("INSERT OR REPLACE INTO thumbnail (clip, jpeg) VALUES (?1, ?2)")?
-                            .execute(params![clip, o.thumbnail])?;
-                    }
-                    insert_voices(&tx, clip, &o.voices)?;
-                    for t in &o.traces {
-                        tx.prepare_cached(
-                            "INSERT OR IGNORE INTO trace (kind, value, clip) VALUES (?1, ?2, ?3)",
-                        )?
-                        .execute(params![t.kind.as_str(), t.value, clip])?;
-                    }
-                    row
+                .execute(params![clip, o.version, p.frames, p.sound, p.rest])?;
+                recorded.new_observables = true;
+                tx.prepare_cached("INSERT OR IGNORE INTO unlinked (clip) VALUES (?1)")?.execute([clip])?;
+                let row = tx.last_insert_rowid();
+                if !o.thumbnail.is_empty() {
+                    tx.prepare_cached("INSERT OR REPLACE INTO thumbnail (clip, jpeg) VALUES (?1, ?2)")?
+                        .execute(params![clip, o.thumbnail])?;
                 }
-            };
-            recorded.observables_row = Some(row as u64);
-        }
-        insert_sightings(&tx, clip, r.sightings)?;
+                insert_voices(tx, clip, &o.voices)?;
+                for t in &o.traces {
+                    tx.prepare_cached("INSERT OR IGNORE INTO trace (kind, value, clip) VALUES (?1, ?2, ?3)")?
+                        .execute(params![t.kind.as_str(), t.value, clip])?;
+                }
+                row
+            }
+        };
+        recorded.observables_row = Some(row as u64);
+    }
+    insert_sightings(tx, clip, r.sightings)?;
+    Ok(recorded)
+}
+
+/// Adds links within a transaction, which may hold more.
+pub(super) fn add_links_in(tx: &Transaction<'_>, links: &[Link]) -> Result<(), StoreError> {
+    let mut touched = Vec::new();
+    for l in links {
+        let (a, b) = (row_of(tx, &l.a)?, row_of(tx, &l.b)?);
+        let shared = serde_json::to_string(&l.shared).map_err(|e| StoreError::Database(e.to_string()))?;
+        tx.prepare_cached(
+            "INSERT OR REPLACE INTO link (a, b, kind, score, shared) VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?
+        .execute(params![a, b, l.kind.as_str(), l.score, shared])?;
+        touched.extend([a, b]);
+    }
+    clusters::work_out(tx, &touched)
+}
+
+impl Store for SqliteStore {
+    fn record(&mut self, r: &Recording<'_>) -> Result<Recorded, StoreError> {
+        let tx = self.write()?;
+        let recorded = record_in(&tx, r)?;
         tx.commit()?;
         Ok(recorded)
     }
@@ -247,17 +271,7 @@ impl Store for SqliteStore {
 
     fn add_links(&mut self, links: &[Link]) -> Result<(), StoreError> {
         let tx = self.write()?;
-        let mut touched = Vec::new();
-        for l in links {
-            let (a, b) = (row_of(&tx, &l.a)?, row_of(&tx, &l.b)?);
-            let shared = serde_json::to_string(&l.shared).map_err(|e| StoreError::Database(e.to_string()))?;
-            tx.prepare_cached(
-                "INSERT OR REPLACE INTO link (a, b, kind, score, shared) VALUES (?1, ?2, ?3, ?4, ?5)",
-            )?
-            .execute(params![a, b, l.kind.as_str(), l.score, shared])?;
-            touched.extend([a, b]);
-        }
-        clusters::work_out(&tx, &touched)?;
+        add_links_in(&tx, links)?;
         Ok(tx.commit()?)
     }
 

@@ -188,7 +188,7 @@ fn a_later_schema_is_refused_and_rubbish_too() {
     s.db.pragma_update(None, "user_version", 99).unwrap();
     drop(s);
     let path = dir.path().join("s.db");
-    assert!(matches!(SqliteStore::open(&path), Err(StoreError::TooNew { found: 99, known: 1 })));
+    assert!(matches!(SqliteStore::open(&path), Err(StoreError::TooNew { found: 99, known: 2 })));
     let rubbish = dir.path().join("r.db");
     std::fs::write(&rubbish, vec![7u8; 5_000]).unwrap();
     assert!(matches!(SqliteStore::open(&rubbish), Err(StoreError::Database(_))));
