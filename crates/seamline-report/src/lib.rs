@@ -4,5 +4,6 @@
 
 pub mod html;
 pub mod jsonl;
+pub mod read;
 pub mod terminal;
 mod words;

@@ -8,39 +8,59 @@ use seamline_core::{AspectVerdict, ClipRecord, Conclusion, Llr, Outcome, RunInfo
 
 /// One clip's page.
 pub fn clip_page(record: &ClipRecord, info: &RunInfo) -> String {
-    let name = file_of(&record.path);
-    let title = format!("{name}: {} | Seamline", words::conclusion_with_band(record.verdict.conclusion));
+    let title = format!(
+        "{}: {} | Seamline",
+        file_of(&record.path),
+        words::conclusion_with_band(record.verdict.conclusion)
+    );
     let body = html! {
         header class="page" {
             p class="brand" { "Seamline report" }
-            h1 { (name) }
-            @if safe(&record.path) != name { p class="path" { (safe(&record.path)) } }
-            nav aria-label="On this page" {
-                a href="#answers" { "Answers" }
-                a href="#timeline" { "Timeline" }
-                @if evidence::has_faces(record) { a href="#faces" { "Faces" } }
-                a href="#findings" { "Findings" }
-                a href="#not-judged" { "Not judged" }
-                a href="#file" { "File" }
-                a href="#method" { "Method" }
-                a href="#cite" { "How to cite" }
-                a href="#evidence" { "All evidence" }
-            }
+            (heading(record))
         }
-        main id="main" {
-            (verdict(record))
-            (answers(record))
-            (timeline::section(record))
-            (evidence::faces(record))
-            (evidence::findings(record))
-            (evidence::not_judged(record))
-            (method::file(record))
-            (method::method(record, info))
-            (method::cite(record, info, &name))
-            (evidence::all(record))
-        }
+        main id="main" { (sections(record, info)) }
     };
     document(&title, &info.version, body)
+}
+
+/// What a page of others puts around a clip's report: its name with links to the sections, and the sections.
+/// [`STYLE`](super::STYLE) dresses them; like the page itself they hold no script.
+pub fn clip_parts(record: &ClipRecord, info: &RunInfo) -> (String, String) {
+    (heading(record).into_string(), sections(record, info).into_string())
+}
+
+fn heading(record: &ClipRecord) -> Markup {
+    let name = file_of(&record.path);
+    html! {
+        h1 { (name) }
+        @if safe(&record.path) != name { p class="path" { (safe(&record.path)) } }
+        nav aria-label="On this page" {
+            a href="#answers" { "Answers" }
+            a href="#timeline" { "Timeline" }
+            @if evidence::has_faces(record) { a href="#faces" { "Faces" } }
+            a href="#findings" { "Findings" }
+            a href="#not-judged" { "Not judged" }
+            a href="#file" { "File" }
+            a href="#method" { "Method" }
+            a href="#cite" { "How to cite" }
+            a href="#evidence" { "All evidence" }
+        }
+    }
+}
+
+fn sections(record: &ClipRecord, info: &RunInfo) -> Markup {
+    html! {
+        (verdict(record))
+        (answers(record))
+        (timeline::section(record))
+        (evidence::faces(record))
+        (evidence::findings(record))
+        (evidence::not_judged(record))
+        (method::file(record))
+        (method::method(record, info))
+        (method::cite(record, info, &file_of(&record.path)))
+        (evidence::all(record))
+    }
 }
 
 /// The last part of a path, made safe.

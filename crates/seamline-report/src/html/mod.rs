@@ -15,7 +15,7 @@ mod scale;
 mod timeline;
 
 pub use campaign::campaign_page;
-pub use clip::clip_page;
+pub use clip::{clip_page, clip_parts};
 pub use index::{IndexEntry, index_page};
 pub use names::file_name;
 
@@ -23,7 +23,8 @@ use crate::words;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use seamline_core::Conclusion;
 
-const STYLE: &str = include_str!("style.css");
+/// The style sheet that every page brings along.
+pub const STYLE: &str = include_str!("style.css");
 const POLICY: &str =
     "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 

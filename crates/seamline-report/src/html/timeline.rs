@@ -184,7 +184,8 @@ fn draw(lane: &Lane, extent: Extent, marks: &[f64]) -> Markup {
                     @for b in &lane.bars {
                         @let (x, w) = extent.place(b.span);
                         @let h = round(8.0 + 22.0 * b.height.clamp(0.0, 1.0));
-                        g {
+                        // Where it begins, in seconds: for pages that have a player beside it.
+                        g data-from=(round(b.span.start.as_secs_f64().max(0.0))) {
                             title { (safe(&b.title)) }
                             rect class={ "bar " (b.class) } x={ (x) "%" } y=(round(32.0 - h)) width={ (w) "%" } height=(h) rx="2" {}
                             // The label is dropped where it has no room; on a phone sooner.
