@@ -8,8 +8,11 @@
 pub mod analyse;
 pub mod engine;
 pub mod jail;
+mod judge;
 mod observe;
 pub mod options;
+pub mod queue;
+pub mod record;
 pub mod scan;
 pub mod supervise;
 mod timeline;

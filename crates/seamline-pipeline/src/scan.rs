@@ -3,20 +3,16 @@
 //! Each job thread owns one worker and replaces it when it dies. At most a window of clips is begun beyond the
 //! oldest unfinished one, so that ordered output needs bounded memory.
 
-use crate::analyse::failure;
 use crate::engine::{EngineError, Plan};
+use crate::judge::Judge;
 use crate::options::ScanOptions;
-use crate::supervise::{Ending, Findings, LOST_STAGE, Wants, Worker, WorkerError, WorkerSetup};
+use crate::supervise::{Wants, Worker, WorkerError, WorkerSetup};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
-use rustix::fs::{Mode, OFlags};
 use seamline_campaign::observables::Observables;
-use seamline_core::{ClipId, ClipRecord, Fuser, JailStatus, RunInfo, RunTotals, Stage};
+use seamline_core::{ClipRecord, JailStatus, RunInfo, RunTotals, Stage};
 use seamline_fuse::MaxAspectFuser;
 use seamline_infer::{Home, RUNTIME_VERSION};
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -90,6 +86,12 @@ impl Scan {
         Ok(Self { setup, info, fuser, first, jobs: jobs.max(1), exhibits, observe: false })
     }
 
+    /// What judges one clip at a time, and the first worker.
+    pub(crate) fn into_parts(self) -> (Judge, Worker) {
+        let wants = Wants { exhibits: self.exhibits, observe: self.observe };
+        (Judge { setup: self.setup, info: self.info, fuser: self.fuser, wants }, self.first)
+    }
+
     /// What the run is made with.
     pub fn info(&self) -> &RunInfo {
         &self.info
@@ -106,9 +108,9 @@ impl Scan {
         let mut totals = RunTotals::default();
         let queue = Queue::feed(paths, self.jobs, stop.clone());
         let (tell, told) = bounded::<Message>(64);
-        let Self { setup, fuser, first, jobs, exhibits, observe, .. } = self;
-        let wants = Wants { exhibits, observe };
-        let shared = Shared { setup: &setup, fuser: &fuser, wants, queue: &queue, stop };
+        let jobs = self.jobs;
+        let (judge, first) = self.into_parts();
+        let shared = Shared { judge: &judge, queue: &queue, stop };
         std::thread::scope(|scope| {
             let mut first = Some(first);
             for _ in 0..jobs {
@@ -224,9 +226,7 @@ impl Queue {
 }
 
 struct Shared<'s> {
-    setup: &'s WorkerSetup,
-    fuser: &'s MaxAspectFuser,
-    wants: Wants,
+    judge: &'s Judge,
     queue: &'s Queue,
     stop: &'s AtomicBool,
 }
@@ -235,99 +235,18 @@ impl Shared<'_> {
     fn work(&self, mut worker: Option<Worker>, tell: &Sender<Message>) {
         while let Some((index, path)) = self.queue.next(self.stop) {
             let _ = tell.send(Message::Begun(index, path.clone()));
-            let Some(judged) = self.judge(&path, index, &mut worker, tell) else { return };
-            if tell.send(Message::Finished(index, judged)).is_err() {
+            let mut progress = |stage, fraction| {
+                // Progress is for people: when the channel is full it is dropped, never waited for.
+                let _ = tell.try_send(Message::Progress(index, stage, fraction));
+            };
+            let shown = path.to_string_lossy();
+            let Some(judged) = self.judge.clip(&path, &shown, None, &mut worker, self.stop, &mut progress)
+            else {
+                return;
+            };
+            if tell.send(Message::Finished(index, (judged.record, judged.observables))).is_err() {
                 return;
             }
         }
     }
-
-    /// `None` only where the run was stopped.
-    fn judge(
-        &self,
-        path: &Path,
-        index: u64,
-        slot: &mut Option<Worker>,
-        tell: &Sender<Message>,
-    ) -> Option<Judged> {
-        let shown = path.to_string_lossy().into_owned();
-        let broken = |clip, size, stage, message| {
-            let found =
-                Findings { evidence: vec![failure("seamline", stage, message)], ..Findings::default() };
-            Some(self.record(shown.clone(), clip, size, found))
-        };
-        let (mut file, size) = match open_clip(path) {
-            Ok(opened) => opened,
-            Err(message) => return broken(None, 0, Stage::Open, message),
-        };
-        let clip = match hash(&mut file, self.stop) {
-            Ok(Some(clip)) => clip,
-            Ok(None) => return None,
-            Err(e) => return broken(None, size, Stage::Open, e.to_string()),
-        };
-        let mut worker = match slot.take().map_or_else(|| Worker::start(self.setup), Ok) {
-            Ok(worker) => worker,
-            Err(e) => return broken(Some(clip), size, LOST_STAGE, e.to_string()),
-        };
-        let limits = &self.setup.options.limits;
-        let mut progress = |stage, fraction| {
-            // Progress is for people: when the channel is full it is dropped, never waited for.
-            let _ = tell.try_send(Message::Progress(index, stage, fraction));
-        };
-        let (mut found, ending) =
-            worker.clip(&file, clip, size, self.wants, limits, self.stop, &mut progress);
-        match ending {
-            Ending::Done => *slot = Some(worker),
-            Ending::Lost(message) => found.evidence.push(failure("seamline", LOST_STAGE, message)),
-            Ending::Stopped => return None,
-        }
-        Some(self.record(shown, Some(clip), size, found))
-    }
-
-    fn record(&self, path: String, clip: Option<ClipId>, size: u64, found: Findings) -> Judged {
-        let verdict = self.fuser.fuse(clip, &found.evidence);
-        let record = ClipRecord {
-            path,
-            clip,
-            size,
-            streams: found.streams,
-            policy: found.policy,
-            gaps: found.gaps,
-            evidence: found.evidence,
-            exhibits: found.exhibits,
-            verdict,
-        };
-        (Box::new(record), found.observables)
-    }
-}
-
-/// Opens a regular file without waiting for anything: a FIFO or a device is refused, not waited for.
-fn open_clip(path: &Path) -> Result<(File, u64), String> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-    let fd = rustix::fs::open(path, flags, Mode::empty()).map_err(|e| std::io::Error::from(e).to_string())?;
-    let file = File::from(fd);
-    let meta = file.metadata().map_err(|e| e.to_string())?;
-    if meta.is_dir() {
-        return Err("is a directory without media files".into());
-    }
-    if !meta.is_file() {
-        return Err("is not a regular file".into());
-    }
-    Ok((file, meta.len()))
-}
-
-fn hash(file: &mut File, stop: &AtomicBool) -> std::io::Result<Option<ClipId>> {
-    let mut digest = Sha256::new();
-    let mut block = vec![0; 1 << 20];
-    loop {
-        if stop.load(Ordering::Relaxed) {
-            return Ok(None);
-        }
-        match file.read(&mut block)? {
-            0 => break,
-            n => digest.update(&block[..n]),
-        }
-    }
-    file.seek(SeekFrom::Start(0))?;
-    Ok(Some(ClipId::from_bytes(digest.finalize().into())))
 }

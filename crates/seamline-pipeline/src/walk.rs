@@ -41,8 +41,8 @@ fn path_of(error: &ignore::Error) -> Option<PathBuf> {
     }
 }
 
-/// By extension, or by the first bytes of a regular file without a known one.
-fn looks_like_media(path: &Path) -> bool {
+/// Whether a file is taken from a directory: by extension, or by the first bytes of a regular file without a known one.
+pub fn looks_like_media(path: &Path) -> bool {
     let known = path
         .extension()
         .and_then(|e| e.to_str())

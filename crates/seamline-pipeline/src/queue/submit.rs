@@ -1,0 +1,86 @@
+//! Makes jobs of files: the one place where a file that came in from outside is opened and named.
+
+use crate::engine::{EngineError, Plan};
+use crate::judge::{hash, open_clip};
+use crate::options::ScanOptions;
+use seamline_core::job::{Sighting, Submission};
+use seamline_core::{ClipId, Moment, Sha256Hash};
+use seamline_infer::Home;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+/// Why a file did not become a job.
+#[derive(Debug, thiserror::Error)]
+pub enum SubmitError {
+    /// The file.
+    #[error("{}: {source}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It was stopped while it was read.
+    #[error("{}: stopped", .0.display())]
+    Stopped(PathBuf),
+}
+
+/// What is said of a clip when it is submitted.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Said {
+    /// Who submits it.
+    pub by: String,
+    /// What is claimed of it.
+    pub claim: String,
+    /// Where and when it was seen.
+    pub sightings: Vec<Sighting>,
+    /// Its priority.
+    pub priority: i8,
+    /// When it is no longer of use.
+    pub deadline: Option<Moment>,
+}
+
+/// Makes jobs for one pipeline.
+#[derive(Clone, Debug)]
+pub struct Submitter {
+    /// The pipeline.
+    pub pipeline_digest: Sha256Hash,
+    /// Which way clips come in.
+    pub origin: &'static str,
+}
+
+impl Submitter {
+    /// For the pipeline that these options make; loads no model.
+    pub fn new(home: &Home, options: &ScanOptions, origin: &'static str) -> Result<Self, EngineError> {
+        Ok(Self { pipeline_digest: Plan::new(home, options)?.digest(options), origin })
+    }
+
+    /// Reads a file to its end and makes a job of it.
+    pub fn file(&self, path: &Path, said: &Said, stop: &AtomicBool) -> Result<Submission, SubmitError> {
+        let failed = |source| SubmitError::File { path: path.to_owned(), source };
+        // The job may be taken by a process that stands elsewhere.
+        let source = std::path::absolute(path).map_err(failed)?;
+        let (mut file, size) = open_clip(&source).map_err(failed)?;
+        let clip =
+            hash(&mut file, stop).map_err(failed)?.ok_or_else(|| SubmitError::Stopped(path.to_owned()))?;
+        Ok(self.known(clip, size, path.to_string_lossy().into_owned(), source, said))
+    }
+
+    /// Makes a job of a clip whose name and size are known.
+    pub fn known(&self, clip: ClipId, size: u64, path: String, source: PathBuf, said: &Said) -> Submission {
+        Submission {
+            clip,
+            pipeline_digest: self.pipeline_digest,
+            path,
+            source,
+            size,
+            priority: said.priority,
+            deadline: said.deadline,
+            origin: self.origin.into(),
+            by: said.by.clone(),
+            claim: said.claim.clone(),
+            sightings: said.sightings.clone(),
+        }
+    }
+}
