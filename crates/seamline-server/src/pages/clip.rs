@@ -1,0 +1,132 @@
+//! A clip's verdict: the report, a player that the timeline moves, where it was seen, what it shares.
+
+use super::words::Words;
+use super::{View, badge, time};
+use crate::access::Caller;
+use crate::api::clip_id;
+use crate::api::jobs::shown;
+use crate::api::reports::{record, stored};
+use crate::problem::Problem;
+use crate::state::App;
+use axum::extract::{Extension, Path, State};
+use axum::http::HeaderValue;
+use axum::response::Response;
+use maud::{Markup, PreEscaped, html};
+use seamline_campaign::cluster::Link;
+use seamline_campaign::store::{Store, StoreError, StoredClip};
+use seamline_core::{ClipId, ClipRecord, Sighting, StreamKind};
+use seamline_report::html as report;
+
+/// As everywhere, and styles within the page: the report places what it draws by them.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; media-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+pub(super) async fn page(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    words: Words,
+    Path(sha256): Path<String>,
+) -> Response {
+    let view = View::new(&app, Some(&caller), words);
+    view.or_problem(made(&app, &view, &sha256).await)
+}
+
+struct Around {
+    clip: StoredClip,
+    sightings: Vec<Sighting>,
+    claims: Vec<(String, String)>,
+    links: Vec<(Link, StoredClip)>,
+    company: bool,
+}
+
+async fn around(app: &App, id: ClipId) -> Result<Around, Problem> {
+    app.db
+        .run(move |db| {
+            let clip = db.clip(&id)?.ok_or(StoreError::NoClip(id))?;
+            Ok::<_, StoreError>(Around {
+                sightings: db.sightings(&id)?,
+                claims: db.claims_of(&id)?,
+                links: db.links_of(&id)?,
+                company: db.cluster(clip.cluster)?.clips.len() > 1,
+                clip,
+            })
+        })
+        .await
+}
+
+async fn made(app: &App, view: &View, sha256: &str) -> Result<Response, Problem> {
+    let id = clip_id(sha256)?;
+    let around = around(app, id).await?;
+    let kept = stored(app, id).await?;
+    let (record, info) = record(&kept)?;
+    let (heading, sections) = report::clip_parts(&record, &info);
+    let body = html! {
+        div class="heading" { (PreEscaped(heading)) }
+        p class="actions" {
+            a href={ "/v1/reports/" (id) "?format=html" } download={ (id.short()) ".html" } { (view.t("clip-save")) }
+            " " a href={ "/v1/reports/" (id) "?format=json" } { "JSON" }
+        }
+        (player(view, app, &id, &record))
+        (context(view, &around))
+        (PreEscaped(sections))
+        (shared(view, &around))
+    };
+    let mut response = view.page(&shown(&around.clip.path), "", &body);
+    response.headers_mut().insert("content-security-policy", HeaderValue::from_static(POLICY));
+    Ok(response)
+}
+
+/// Only what the media folder holds is played: other files may have changed since.
+fn player(view: &View, app: &App, id: &ClipId, record: &ClipRecord) -> Markup {
+    let source = format!("/clips/{id}/media");
+    // Pictures that move and are no video to a browser.
+    let animation = |codec: &str| matches!(codec, "gif" | "webp" | "apng" | "png");
+    let moving = record.streams.iter().any(|s| s.kind == StreamKind::Video && !animation(&s.codec));
+    let sound = record.streams.iter().any(|s| s.kind == StreamKind::Audio);
+    html! {
+        @if app.media.holds(id) {
+            section class="player" aria-label=(view.t("clip-player")) {
+                @if moving { video id="player" src=(source) controls preload="metadata" {} }
+                @else if sound { audio id="player" src=(source) controls preload="metadata" {} }
+                @else { img src=(source) alt=(view.t("clip-picture")); }
+                @if moving || sound { p class="sub" { (view.t("clip-seek")) } }
+            }
+        }
+    }
+}
+
+fn context(view: &View, a: &Around) -> Markup {
+    html! {
+        @if !a.sightings.is_empty() || !a.claims.is_empty() {
+            section aria-labelledby="seen" {
+                h2 id="seen" { (view.t("clip-seen")) }
+                @if !a.claims.is_empty() {
+                    ul { @for (who, claim) in &a.claims { li { q { (claim) } @if !who.is_empty() { span class="sub" { (who) } } } } }
+                }
+                @if !a.sightings.is_empty() {
+                    // Addresses are shown, not linked: nobody should come to a liar's page by a slip.
+                    ul { @for s in &a.sightings { li { (time(&s.seen_at.to_string())) " " (s.channel) " " span class="sub" { (s.url) } } } }
+                }
+            }
+        }
+    }
+}
+
+fn shared(view: &View, a: &Around) -> Markup {
+    html! {
+        section aria-labelledby="shared" {
+            h2 id="shared" { (view.t("clip-shared")) }
+            @if a.links.is_empty() { p { (view.t("clip-shares-nothing")) } }
+            @else {
+                ul class="matches" {
+                    @for (link, other) in &a.links {
+                        li {
+                            a href={ "/clips/" (other.sha256) } { (shown(&other.path)) } " " (badge(&view.words, &other.conclusion))
+                            span class="sub" { (link.explain()) }
+                        }
+                    }
+                }
+            }
+            @if a.company { p { a href={ "/campaigns/" (a.clip.cluster) } { (view.t("clip-campaign")) } } }
+        }
+    }
+}
