@@ -21,6 +21,18 @@ pub(crate) enum Command {
     Scan(ScanArgs),
     /// Find clips in a store that share something with a clip
     Match(crate::cli_campaign::MatchArgs),
+    /// Judge what is put into folders, all day
+    Watch(crate::cli_ingest::WatchArgs),
+    /// Judge the clips that a manifest lists
+    Ingest(crate::cli_ingest::IngestArgs),
+    /// Take clips, show verdicts, in a browser and for programs
+    Serve(crate::cli_ingest::ServeArgs),
+    /// The queue: what waits, what failed, what to try again
+    #[command(subcommand)]
+    Jobs(crate::cli_ingest::JobsCommand),
+    /// Who may use the server
+    #[command(subcommand)]
+    Tokens(crate::cli_ingest::TokensCommand),
     /// Campaigns: what belongs together, and what analysts decided
     #[command(subcommand)]
     Campaign(crate::cli_campaign::CampaignCommand),

@@ -4,6 +4,7 @@
 mod cli;
 mod cli_bench;
 mod cli_campaign;
+mod cli_ingest;
 mod commands;
 mod output;
 mod progress;

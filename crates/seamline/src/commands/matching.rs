@@ -1,7 +1,5 @@
 //! `seamline match`.
 
-use super::recorder::Recorder;
-use super::seen::Seen;
 use crate::cli_campaign::MatchArgs;
 use crate::output;
 use anyhow::{Context, Result, bail};
@@ -15,7 +13,7 @@ use std::sync::Arc;
 
 pub(crate) fn run(args: &MatchArgs) -> Result<ExitCode> {
     super::recorder::must_exist(&args.store)?;
-    let recorder = Recorder::open(&args.store, Seen::default())?;
+    let recorder = super::recorder::open(&args.store)?;
     let setup = WorkerSetup {
         program: std::env::current_exe().context("finding this program")?,
         options: ScanOptions { judge_nothing: true, voices: true, ..ScanOptions::default() },

@@ -3,11 +3,17 @@
 mod bench;
 mod campaign;
 mod doctor;
+mod ingest;
+mod jobs;
 mod matching;
 mod models;
 mod recorder;
 mod scan;
 mod seen;
+mod serve;
+mod tokens;
+mod watch;
+mod work;
 
 use crate::cli::{Cli, Command};
 use crate::output;
@@ -19,6 +25,11 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
     match cli.command {
         Command::Scan(args) => scan::run(&args),
         Command::Match(args) => matching::run(&args),
+        Command::Watch(args) => watch::run(&args),
+        Command::Ingest(args) => ingest::run(&args),
+        Command::Serve(args) => serve::run(&args),
+        Command::Jobs(command) => jobs::run(&command),
+        Command::Tokens(command) => tokens::run(&command),
         Command::Campaign(command) => campaign::run(&command),
         Command::Store(command) => campaign::store(&command),
         Command::Models(command) => models::run(&command),

@@ -1,6 +1,6 @@
 //! `seamline scan`.
 
-use super::recorder::Recorder;
+use super::recorder;
 use super::seen::Seen;
 use crate::cli::{ProfileArg, ScanArgs};
 use crate::output;
@@ -48,8 +48,8 @@ pub(crate) fn run(args: &ScanArgs) -> Result<ExitCode> {
     let (paths, total) = paths(args)?;
     let jobs = total.map_or(jobs, |t| jobs.min(usize::try_from(t).unwrap_or(jobs))).max(1);
     let mut sinks = Sinks::open(args)?;
-    let mut recorder =
-        args.store.as_deref().map(|path| Recorder::open(path, Seen::from_args(args)?)).transpose()?;
+    let seen = args.store.as_ref().map(|_| Seen::from_args(args)).transpose()?.unwrap_or_default();
+    let mut recorder = args.store.as_deref().map(recorder::open).transpose()?;
     let mut scan = Scan::prepare(&Home::resolve(), setup, jobs, args.html.is_some())?;
     scan.observe = recorder.is_some();
     let info = scan.info().clone();
@@ -89,7 +89,14 @@ pub(crate) fn run(args: &ScanArgs) -> Result<ExitCode> {
                     .suspend(|| {
                         // Into the store first: what the report says was done can then be relied on.
                         if let Some(recorder) = &mut recorder {
-                            recorder.record(&record, observables.as_deref(), &info)?;
+                            let sightings = record.clip.map(|c| seen.of(&record.path, &c)).unwrap_or_default();
+                            let recorded = recorder.record(&record, observables.as_deref(), &info, &sightings)?;
+                            if let Some(n) = recorded.map(|r| r.reviews).filter(|n| *n > 0) {
+                                output::complain(&format!(
+                                    "{}: the verdict changed; near-duplicates to look at again: {n} (`seamline campaign reviews`)",
+                                    record.path
+                                ));
+                            }
                         }
                         sinks.clip(&record, &info)
                     })

@@ -1,0 +1,110 @@
+//! `seamline serve`.
+
+use super::work::{stop_on_signals, tell};
+use crate::cli_ingest::ServeArgs;
+use crate::output;
+use anyhow::{Context, Result, bail};
+use seamline_campaign::store::SqliteStore;
+use seamline_infer::Home;
+use seamline_pipeline::queue::{MediaFolder, Note, Submitter};
+use seamline_server::{Db, Listen, Quota, Server, Settings};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How often what is past its time is removed.
+const SWEEP: Duration = Duration::from_secs(600);
+const TICK: Duration = Duration::from_millis(200);
+
+fn media(args: &ServeArgs) -> Result<MediaFolder> {
+    let root = args.media.clone().unwrap_or_else(|| {
+        let mut name = args.at.store.as_os_str().to_owned();
+        name.push(".media");
+        PathBuf::from(name)
+    });
+    if !(args.media_gb.is_finite() && args.media_gb > 0.0) {
+        bail!("--media-gb {}: a number above 0", args.media_gb);
+    }
+    // Jobs name files by where they are: workers of other processes stand elsewhere.
+    let root = std::path::absolute(&root).with_context(|| root.display().to_string())?;
+    Ok(MediaFolder::open(&root, (args.media_gb * 1e9) as u64, args.retain)?)
+}
+
+pub(crate) fn run(args: &ServeArgs) -> Result<ExitCode> {
+    if !(args.rate.is_finite() && args.rate > 0.0) {
+        bail!("--rate {}: a number above 0", args.rate);
+    }
+    let media = Arc::new(media(args)?);
+    let db = Db::open(&args.at.store).with_context(|| args.at.store.display().to_string())?;
+    let submitter = Submitter::new(&Home::resolve(), &args.work.options(), "http")?;
+    let settings = Settings {
+        listen: args.listen.clone(),
+        tokens: args.tokens,
+        hosts: args.host.clone(),
+        quota: Quota {
+            upload_bytes: u64::from(args.max_upload_mb) * 1_000_000,
+            uploads: args.uploads,
+            per_second: args.rate,
+            burst: (args.rate * 4.0).max(20.0),
+        },
+    };
+    let runner = if args.no_work { None } else { Some(args.work.runner(&args.at.store)?) };
+    let stop = stop_on_signals()?;
+    let server = Server::bind(settings, db, media.clone(), submitter, stop.clone())?;
+    output::complain(&match (&args.listen, server.address()) {
+        (Listen::Unix(path), _) => format!("listening on {}", path.display()),
+        (Listen::Tcp(_), Some(address)) => format!("listening on http://{address}"),
+        (Listen::Tcp(address), None) => format!("listening on http://{address}"),
+    });
+    // For the notes of the run, and for sweeping: a connection that no request waits for.
+    let store = Mutex::new(SqliteStore::open(&args.at.store)?);
+    let ended = std::thread::scope(|scope| -> Result<()> {
+        let stop = &stop;
+        let serving = scope.spawn(move || {
+            let served = server.run();
+            // Nothing is left to serve: the run ends too.
+            stop.store(true, Ordering::Relaxed);
+            served
+        });
+        let sweeping = scope.spawn(|| sweep(&media, &store, stop));
+        let ran = match &runner {
+            Some(runner) => runner.run(&AtomicBool::new(false), stop, &|note| {
+                tell(&note, args.quiet);
+                if let Note::Ended(job, state, _) = note {
+                    let store = store.lock().unwrap_or_else(PoisonError::into_inner);
+                    if let Err(e) = media.ended(job, state, &store) {
+                        output::complain(&e.to_string());
+                    }
+                }
+            }),
+            None => Ok(()),
+        };
+        if ran.is_err() {
+            stop.store(true, Ordering::Relaxed);
+        }
+        let died = |_| anyhow::anyhow!("a thread died");
+        serving.join().map_err(died)??;
+        sweeping.join().map_err(died)?;
+        Ok(ran?)
+    });
+    ended?;
+    if let Some(runner) = runner {
+        runner.close()?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn sweep(media: &MediaFolder, store: &Mutex<SqliteStore>, stop: &AtomicBool) {
+    let mut next = Instant::now();
+    while !stop.load(Ordering::Relaxed) {
+        if Instant::now() >= next {
+            next = Instant::now() + SWEEP;
+            if let Err(e) = media.sweep(&store.lock().unwrap_or_else(PoisonError::into_inner), 0) {
+                output::complain(&e.to_string());
+            }
+        }
+        std::thread::sleep(TICK);
+    }
+}

@@ -1,0 +1,93 @@
+//! What `watch`, `ingest` and `serve` have in common: options, the run that works through the queue, signals.
+
+use crate::cli::ProfileArg;
+use crate::cli_ingest::WorkArgs;
+use crate::output;
+use anyhow::{Context, Result};
+use seamline_core::Limits;
+use seamline_core::job::{Failure, Job, JobState};
+use seamline_infer::Home;
+use seamline_pipeline::queue::{Note, Runner};
+use seamline_pipeline::supervise::WorkerSetup;
+use seamline_pipeline::{Profile, ScanOptions};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+impl WorkArgs {
+    /// Options that shape results.
+    pub(crate) fn options(&self) -> ScanOptions {
+        ScanOptions {
+            profile: match self.profile {
+                ProfileArg::Fast => Profile::Fast,
+                ProfileArg::Thorough => Profile::Thorough,
+            },
+            detectors: self.detectors.clone(),
+            trust_list: self.trust_list.clone(),
+            limits: Limits {
+                cpu_secs: self.max_cpu_secs,
+                wall_secs: self.max_wall_secs,
+                ..Limits::default()
+            },
+            judge_nothing: false,
+            voices: true,
+        }
+    }
+
+    /// The run over `store`, ready to begin.
+    pub(crate) fn runner(&self, store: &Path) -> Result<Runner> {
+        let setup = WorkerSetup {
+            program: std::env::current_exe().context("finding this program")?,
+            options: self.options(),
+            allow_unjailed: self.allow_unjailed,
+        };
+        let cores = || std::thread::available_parallelism().map_or(1, Into::into);
+        let lanes = self.workers.map_or_else(cores, usize::from);
+        let (runner, said) = Runner::prepare(&Home::resolve(), setup, lanes, store)?;
+        if let Some(said) = said {
+            output::complain(&said);
+        }
+        if !runner.info().jail.is_full() {
+            output::complain("workers are not fully shut in on this kernel (see `seamline doctor`)");
+        }
+        Ok(runner)
+    }
+}
+
+/// A flag that interrupts set; the second one ends the program at once.
+pub(crate) fn stop_on_signals() -> Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        signal_hook::flag::register_conditional_shutdown(signal, 130, stop.clone())?;
+        signal_hook::flag::register(signal, stop.clone())?;
+    }
+    Ok(stop)
+}
+
+/// Says in a line what became of a job. What a conclusion is, the report says.
+pub(crate) fn tell(note: &Note<'_>, quiet: bool) {
+    match note {
+        Note::Began(_) => {}
+        Note::Ended(job, state, failure) => {
+            if let Some(line) = ending(job, *state, *failure).filter(|_| !quiet || *state != JobState::Done) {
+                output::complain(&line);
+            }
+        }
+        Note::Reviews(job, n) => output::complain(&format!(
+            "{}: the verdict changed; near-duplicates to look at again: {n} (`seamline campaign reviews`)",
+            job.path
+        )),
+        Note::Trouble(message) => output::complain(message),
+    }
+}
+
+fn ending(job: &Job, state: JobState, failure: Option<&Failure>) -> Option<String> {
+    let why = || failure.map(|f| format!("{}: {}", f.code.as_str(), f.message)).unwrap_or_default();
+    Some(match state {
+        JobState::Done => format!("{}: judged", job.path),
+        JobState::Failed => format!("{}: not judged: {}", job.path, why()),
+        JobState::Dead => format!("{}: given up: {} (`seamline jobs dead`)", job.path, why()),
+        JobState::Queued => format!("{}: once more: {}", job.path, why()),
+        JobState::Running => return None,
+    })
+}
