@@ -4,7 +4,7 @@ CARGO ?= cargo
 OUT ?= out
 # One way to build for release: another selection of targets has other features, and builds half of it again.
 RELEASE = $(CARGO) build --release --workspace --bins --examples --quiet
-.PHONY: demo demo-campaign scan test check advisories bench bench-detectors bench-campaigns wheel setup install clean
+.PHONY: demo demo-campaign scan serve test check advisories bench bench-detectors bench-campaigns wheel setup install clean
 
 setup:
 	@scripts/setup.sh
@@ -24,6 +24,12 @@ scan: setup
 	@test -n "$(CLIP)" || { echo "usage: make scan CLIP=path" >&2; exit 2; }
 	$(RELEASE)
 	target/release/seamline scan "$(CLIP)" --html $(OUT)/scan --out $(OUT)/scan.jsonl
+
+# The application on this machine: http://127.0.0.1:8750. STORE=path takes another store, ARGS= more options.
+serve: setup
+	$(RELEASE)
+	@mkdir -p $(OUT)/serve
+	target/release/seamline serve --store $(or $(STORE),$(OUT)/serve/seen.db) $(ARGS)
 
 test: setup
 	@scripts/test.sh

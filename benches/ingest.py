@@ -1,0 +1,240 @@
+#!/usr/bin/env python3
+"""What all-day use costs and survives, measured with the real binary; writes benches/ingest.md.
+
+    benches/ingest.py --binary target/release/seamline --queue-bench target/release/examples/queue_bench
+
+Only what was run stands in the table. Parts can be chosen with --only.
+"""
+import argparse
+import http.client
+import json
+import os
+import random
+import signal
+import statistics
+import struct
+import subprocess
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def tone(path, seed, seconds=1, rate=16_000, channels=1):
+    """A recording that is like no other: noise."""
+    data = random.Random(seed).randbytes(2 * rate * channels * seconds)
+    form = struct.pack("<IHHIIHH", 16, 1, channels, rate, 2 * rate * channels, 2 * channels, 16)
+    head = b"RIFF" + struct.pack("<I", 36 + len(data)) + b"WAVEfmt " + form
+    path.write_bytes(head + b"data" + struct.pack("<I", len(data)) + data)
+
+
+class Place:
+    def __init__(self, binary, dir):
+        self.binary, self.dir = str(Path(binary).resolve()), Path(dir)
+        (self.dir / "in").mkdir()
+
+    def args(self, *args):
+        return [self.binary, *map(str, args), "--store", "s.db"]
+
+    def run(self, *args):
+        return subprocess.run(self.args(*args), cwd=self.dir, capture_output=True, text=True)
+
+    def start(self, *args, **more):
+        return subprocess.Popen(self.args(*args), cwd=self.dir, stderr=subprocess.PIPE, text=True, **more)
+
+    def verdicts(self):
+        path = self.dir / "out.jsonl"
+        lines = path.read_text().split("\n")[:-1] if path.exists() else []
+        return [json.loads(line)["path"] for line in lines]
+
+    def serve(self, *more):
+        process = self.start("serve", "--listen", "127.0.0.1:0", "--quiet", *more)
+        for line in process.stderr:
+            if "listening on http://" in line:
+                threading.Thread(target=lambda: [None for _ in process.stderr], daemon=True).start()
+                return process, line.split("http://")[1].strip()
+        raise SystemExit("the server did not start")
+
+
+LIGHT = ("--detectors", "perth")
+
+
+def kills(place, clips=500, rounds=10):
+    for n in range(clips):
+        tone(place.dir / "in" / f"{n:04}.wav", n)
+    rng, twice, cut_short = random.Random(7), 0, 0
+    began = time.monotonic()
+    for _ in range(rounds):
+        p = place.start("watch", "in", "--out", "out.jsonl", "--settle", "0.1", "-w", 2, "--quiet", *LIGHT)
+        time.sleep(rng.uniform(2.5, 6))
+        p.send_signal(signal.SIGKILL)
+        p.wait()
+        seen = place.verdicts()
+        twice = max(twice, len(seen) - len(set(seen)))
+        cut_short += len(seen) < clips
+    last = place.run("watch", "in", "--out", "out.jsonl", "--settle", "0.1", "--once", "-w", 2, "--quiet", *LIGHT)
+    assert last.returncode == 0, last.stderr
+    seen = place.verdicts()
+    check = place.run("store", "check").stdout.strip()
+    return {
+        "jobs": clips, "rounds": rounds, "killed_at_work": cut_short, "lost": clips - len(set(seen)),
+        "reported_twice": max(twice, len(seen) - len(set(seen))), "store_check": check,
+        "seconds": round(time.monotonic() - began, 1),
+    }
+
+
+def latency(place, rate=200, seconds=20):
+    for n in range(400):
+        tone(place.dir / "in" / f"{n:04}.wav", 10_000 + n)
+    some = place.run("watch", "in", "--once", "--settle", "0.1", "-w", 2, "--quiet", *LIGHT)
+    assert some.returncode == 0, some.stderr
+    for n in range(400):
+        tone(place.dir / "in" / f"more-{n:04}.wav", 20_000 + n, 4)
+    process, address = place.serve("-w", 1, "--rate", 100_000, *LIGHT)
+    lines = "".join(json.dumps({"path": f"in/more-{n:04}.wav"}) + "\n" for n in range(400))
+    (place.dir / "more.ndjson").write_text(lines)
+    assert place.run("ingest", "more.ndjson", "--submit-only", *LIGHT).returncode == 0
+    host, port = address.split(":")
+    c = http.client.HTTPConnection(host, int(port))
+    c.request("GET", "/v1/clips?limit=200")
+    clips = [x["sha256"] for x in json.loads(c.getresponse().read())["clips"]]
+    times, lock, bad = [], threading.Lock(), []
+
+    def client(n, threads):
+        c = http.client.HTTPConnection(host, int(port))
+        rng, due = random.Random(n), time.monotonic() + n / rate
+        end = time.monotonic() + seconds
+        while due < end:
+            time.sleep(max(0, due - time.monotonic()))
+            # From when it was due: a server that keeps one waiting does not keep the next ones out of the figures.
+            c.request("GET", "/v1/reports/" + rng.choice(clips))
+            answer = c.getresponse()
+            answer.read()
+            with lock:
+                times.append((time.monotonic() - due) * 1e3)
+                bad.extend([answer.status] if answer.status != 200 else [])
+            due += threads / rate
+
+    threads = [threading.Thread(target=client, args=(n, 8)) for n in range(8)]
+    [t.start() for t in threads]
+    [t.join() for t in threads]
+    c.request("GET", "/v1/jobs?state=queued&limit=1")
+    busy = bool(json.loads(c.getresponse().read())["jobs"])
+    process.terminate()
+    process.wait()
+    times.sort()
+    at = lambda q: round(times[int(len(times) * q)], 2)
+    return {"requests": len(times), "per_second": rate, "refused": len(bad), "p50_ms": at(0.5), "p95_ms": at(0.95),
+            "p99_ms": at(0.99), "scanning_to_the_end": busy}
+
+
+def fairness(place, short=60):
+    tone(place.dir / "in" / "heavy.wav", 1, 400, 48_000, 2)  # 77 MB
+    for n in range(short):
+        tone(place.dir / "in" / f"{n:03}.wav", 30_000 + n)
+    names = ["heavy.wav", *(f"{n:03}.wav" for n in range(short))]
+    (place.dir / "list.ndjson").write_text("".join(json.dumps({"path": "in/" + n, "priority": 1 if n == "heavy.wav" else 0}) + "\n" for n in names))
+    out = place.run("ingest", "list.ndjson", "-w", 1, "--quiet", *LIGHT)
+    assert out.returncode == 0, out.stderr
+    from datetime import datetime
+    when = lambda t: datetime.fromisoformat(t.replace("Z", "+00:00")).timestamp()
+    jobs = [json.loads(x) for x in place.run("jobs", "list", "--json", "--limit", 1000).stdout.splitlines()]
+    heavy = next(j for j in jobs if j["path"].endswith("heavy.wav"))
+    waits = sorted(when(j["started_at"]) - when(j["submitted_at"]) for j in jobs if j is not heavy)
+    return {"short": short, "heavy_mb": heavy["size"] // 1_000_000,
+            "heavy_seconds": round(when(heavy["ended_at"]) - when(heavy["started_at"]), 1),
+            "short_wait_p50_s": round(statistics.median(waits), 2), "short_wait_p95_s": round(waits[int(len(waits) * 0.95)], 2),
+            "short_ended_before_heavy": sum(when(j["ended_at"]) < when(heavy["ended_at"]) for j in jobs if j is not heavy)}
+
+
+def manifest(place, lines=200_000):
+    tone(place.dir / "in" / "one.wav", 5)
+    with open(place.dir / "list.ndjson", "w") as f:
+        for n in range(lines):
+            f.write(json.dumps({"path": "in/one.wav", "where": f"https://example.org/{n}", "when": "2026-01-01", "claim": "c" * 100}) + "\n")
+    p = place.start("ingest", "list.ndjson", "--submit-only", *LIGHT)
+    rss, began = [], time.monotonic()
+    while p.poll() is None:
+        try:
+            rss.append(int(Path(f"/proc/{p.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE") / 1e6)
+        except (OSError, IndexError):
+            break
+        time.sleep(0.25)
+    p.wait()
+    seconds = time.monotonic() - began
+    tenth = max(1, len(rss) // 10)
+    return {"lines": lines, "seconds": round(seconds, 1), "lines_per_s": round(lines / seconds),
+            "rss_mb_after_a_tenth": round(max(rss[:tenth + 1]), 1), "rss_mb_most": round(max(rss), 1)}
+
+
+def queue(place, program, jobs, clips):
+    out = subprocess.run([str(Path(program).resolve()), str(place.dir), str(jobs), str(clips)], capture_output=True, text=True)
+    assert out.returncode == 0, out.stderr
+    return json.loads(out.stdout)
+
+
+def table(results, profile):
+    text = ["# All-day use: what it costs and survives", "",
+            f"Written by `benches/ingest.py` on {os.cpu_count()} cores that other work shared, {profile}. One light detector, so that "
+            "what is measured is the queue, the store and the server, not the models.", ""]
+    if r := results.get("kills"):
+        text += ["## Killed", f"`seamline watch` with two workers over {r['jobs']} recordings, killed with SIGKILL at random moments, {r['rounds']} rounds "
+                 f"({r['killed_at_work']} of them at work), then run to its end.", "",
+                 "| lost | reported twice | store check | seconds |", "|---|---|---|---|",
+                 f"| {r['lost']} | {r['reported_twice']} | {r['store_check']} | {r['seconds']} |", ""]
+    if r := results.get("fairness"):
+        text += ["## A heavy clip beside short ones", f"One worker, {r['short']} recordings of a second and one of {r['heavy_mb']} MB that goes first by its priority.", "",
+                 "| heavy clip, seconds | short: wait p50 | p95 | short ones ended before the heavy one |", "|---|---|---|---|",
+                 f"| {r['heavy_seconds']} | {r['short_wait_p50_s']} s | {r['short_wait_p95_s']} s | {r['short_ended_before_heavy']} of {r['short']} |", ""]
+    if r := results.get("latency"):
+        state = "worked to the end" if r["scanning_to_the_end"] else "ran out of clips before the end"
+        text += ["## Reports while scanning", f"`GET /v1/reports/SHA256` at {r['per_second']} a second from eight connections, times from when each was due; the worker {state}.", "",
+                 "| requests | refused | p50 | p95 | p99 |", "|---|---|---|---|---|",
+                 f"| {r['requests']} | {r['refused']} | {r['p50_ms']} ms | {r['p95_ms']} ms | {r['p99_ms']} ms |", ""]
+    if r := results.get("manifest"):
+        text += ["## A long manifest", "`ingest --submit-only`; every line names a file that is opened and hashed.", "",
+                 "| lines | a second | memory after a tenth | most |", "|---|---|---|---|",
+                 f"| {r['lines']:,} | {r['lines_per_s']} | {r['rss_mb_after_a_tenth']} MB | {r['rss_mb_most']} MB |", ""]
+    if r := results.get("queue"):
+        ratio = lambda k: f"{r[k] / r['raw_inserts_per_s']:.2f}"
+        text += ["## The queue beside the disk it writes to", f"{r['jobs']:,} jobs that do nothing, one transaction each step, against raw SQLite inserts of one row each, same mode, same disk, same run.", "",
+                 "| step | a second | of raw inserts |", "|---|---|---|", f"| raw insert | {r['raw_inserts_per_s']:.0f} | 1 |"]
+        for key, name in [("submitted_per_s", "submit"), ("submitted_by_64_per_s", "submit, 64 at once"), ("leased_and_completed_per_s", "lease, then complete with verdict (two transactions)")]:
+            text += [f"| {name} | {r[key]:.0f} | {ratio(key)} |"]
+        text += ["", f"## Search over {r['clips']:,} verdicts", "First page of 50; median of nine.", "", "| search | ms | found |", "|---|---|---|"]
+        text += [f"| {name.replace('_', ' ')} | {s['ms']:.2f} | {s['found']} |" for name, s in r["search"].items()]
+        text += [""]
+    return "\n".join(text)
+
+
+def main():
+    p = argparse.ArgumentParser()
+    p.add_argument("--binary", default=ROOT / "target/release/seamline")
+    p.add_argument("--queue-bench", default=ROOT / "target/release/examples/queue_bench")
+    p.add_argument("--profile", default="release build")
+    p.add_argument("--only", default="kills,fairness,latency,manifest,queue")
+    p.add_argument("--jobs", type=int, default=500)
+    p.add_argument("--lines", type=int, default=1_000_000)
+    p.add_argument("--clips", type=int, default=1_000_000)
+    p.add_argument("--results", default=ROOT / "out/ingest-bench.json", help="kept between runs, so that parts can be run one by one")
+    args = p.parse_args()
+    os.environ.setdefault("SEAMLINE_HOME", str(ROOT))
+    path = Path(args.results)
+    results = json.loads(path.read_text()) if path.exists() else {}
+    for part in args.only.split(","):
+        with tempfile.TemporaryDirectory() as dir:
+            place = Place(args.binary, dir)
+            results[part] = {
+                "kills": lambda: kills(place, args.jobs), "fairness": lambda: fairness(place), "latency": lambda: latency(place),
+                "manifest": lambda: manifest(place, args.lines), "queue": lambda: queue(place, args.queue_bench, 3_000, args.clips),
+            }[part]()
+        print(part, json.dumps(results[part]), flush=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(results, indent=1))
+    (ROOT / "benches/ingest.md").write_text(table(results, args.profile))
+
+
+if __name__ == "__main__":
+    main()
