@@ -1,5 +1,5 @@
 use super::*;
-use crate::store::jobs::Beside;
+use crate::store::completion::Beside;
 use seamline_core::Stage;
 use seamline_core::job::{
     Failure, FailureCode, JobError, JobId, JobQueue, JobState, Lane, Lease, Rules, Submission,

@@ -8,6 +8,7 @@
 mod access;
 mod check;
 mod clusters;
+mod completion;
 mod jobs;
 mod places;
 mod search;
@@ -15,7 +16,7 @@ mod sqlite;
 mod walk;
 
 pub use access::{AuditEntry, Role, Token};
-pub use jobs::{Beside, ManifestMark};
+pub use completion::{Beside, ManifestMark};
 pub use places::{FileIdentity, OutletMark, WatchedFile};
 pub use seamline_core::job::Sighting;
 pub use search::{ClipQuery, StoredReport};
