@@ -81,7 +81,7 @@ def table(path: Path) -> list[dict]:
 
 
 def candidates(data: Path, work: Path):
-    """(record, stored bytes), the shared pictures first."""
+    """(record, how its stored bytes are made), the shared pictures first."""
     for row in table(data / "protocol.tsv"):
         if row["modality"] == "image" and row["use"] == "train":
             blob = (data / row["path"]).read_bytes()
@@ -89,7 +89,7 @@ def candidates(data: Path, work: Path):
             yield {"id": row["trial_id"], "label": row["label"], "generator": generator,
                    "family": FAMILIES.get(generator, generator) if row["label"] == "spoof" else "photo",
                    "source": GROUPS.get(row["source"], row["source"]), "repository": row["source"], "commit": "-",
-                   "file": row["original_path"], "tile": "-", "licence": row["licence"]}, normalised(blob)
+                   "file": row["original_path"], "tile": "-", "licence": row["licence"]}, lambda blob=blob: normalised(blob)
     home = ROOT / "datasets/imagery-open"
     lines = table(home / "repositories.tsv")
     sys.path.append(str(Path(__file__).resolve().parent))
@@ -109,12 +109,12 @@ def candidates(data: Path, work: Path):
                   "file": row["file"], "licence": row["licence"]}
         try:
             if line["tiles"] == "-":
-                yield record | {"id": f"{name}/{short}", "tile": "-"}, normalised(blob)
+                yield record | {"id": f"{name}/{short}", "tile": "-"}, lambda blob=blob: normalised(blob)
                 continue
             figure = Image.open(io.BytesIO(blob)).convert("RGB")
             for place, cell in tiles(figure, line["tiles"]):
-                yield record | {"id": f"{name}/{short}-{place.replace(',', '-')}", "tile": place}, normalised(blob, cell)
-        except OSError as e:   # test files that are broken on purpose
+                yield record | {"id": f"{name}/{short}-{place.replace(',', '-')}", "tile": place}, lambda blob=blob, cell=cell: normalised(blob, cell)
+        except OSError as e:
             print(f"{row['repository']}/{row['file']}: {e}", file=sys.stderr)
 
 
@@ -128,8 +128,11 @@ def main() -> None:
     seen = [("an evaluation picture", difference_hash((args.data / r["path"]).read_bytes()))
             for r in table(args.data / "protocol.tsv") if r["modality"] == "image" and r["use"] == "eval"]
     kept, dropped = [], []
-    for record, blob in candidates(args.data, args.work):
-        try:
+    for record, make in candidates(args.data, args.work):
+        name = hashlib.sha256(record["id"].encode()).hexdigest()[:16]
+        try:   # some are test files that are broken on purpose
+            blob = (out / name).read_bytes() if (out / name).is_file() else make()
+            (out / name).write_bytes(blob)
             size = ImageOps.exif_transpose(Image.open(io.BytesIO(blob))).size
             mark = difference_hash(blob)
         except OSError as e:
@@ -142,8 +145,6 @@ def main() -> None:
             dropped.append((record["id"], f"resembles {twin}"))
         else:
             seen.append((record["id"], mark))
-            name = hashlib.sha256(record["id"].encode()).hexdigest()[:16]
-            (out / name).write_bytes(blob)
             kept.append(record | {"name": name, "sha256": hashlib.sha256(blob).hexdigest(), "size": list(size)})
     (args.work / "pictures.json").write_text(json.dumps(kept))
     (args.work / "dropped.json").write_text(json.dumps(dropped))
