@@ -1,7 +1,8 @@
 """Imagery, stage 2: pooled CLIP features of every picture, as stored and degraded.
 
-One file a picture under features/: [views, layers, 2304] in half precision, written once, so the stage can be stopped
-and goes on. View 0 is the stored picture; the others went through a chain of what happens to pictures (crop, scale,
+One file a picture and view, features/<view>/<name>.npy: [layers, 2304] in half precision, written once, so the stage
+can be stopped and goes on. Few pictures of every source come before many of some, and stored pictures before degraded
+ones, so that it may be stopped early. View 0 is the stored picture; the others went through a chain of what happens to pictures (crop, scale,
 JPEG, WebP, a video frame), drawn by the picture's name with the same chances for both classes. `--part 0/2` takes every
 second picture, so that two processes share the work. `--extra` adds crops/ (five native squares of view 0) and deep/
 (layers 10 and 12 of view 0), for the comparison only.
@@ -64,16 +65,20 @@ def degraded(rgb: np.ndarray, seed: int) -> np.ndarray:
     return rgb
 
 
-def chosen(pictures: list[dict]) -> list[dict]:
-    """At most PER_SOURCE of one source and label, by hash."""
+def ranks(pictures: list[dict]) -> list[tuple[int, dict]]:
+    """At most PER_SOURCE of one source and generator, by hash, each with its number among them."""
     count: dict = {}
     out = []
     for p in sorted(pictures, key=lambda p: p["name"]):
         key = p["source"], p["label"], p["generator"]
         count[key] = count.get(key, 0) + 1
         if count[key] <= MOST.get(p["source"], PER_SOURCE):
-            out.append(p)
-    return out
+            out.append((count[key], p["name"], p))
+    return [(rank, p) for rank, _, p in sorted(out, key=lambda o: o[:2])]
+
+
+def chosen(pictures: list[dict]) -> list[dict]:
+    return [p for _, p in ranks(pictures)]
 
 
 def save(path: Path, value: np.ndarray) -> None:
@@ -90,25 +95,25 @@ def main() -> None:
     p.add_argument("--extra", action="store_true")
     args = p.parse_args()
     mine, parts = map(int, args.part.split("/"))
-    todo = [x for x in chosen(read_pictures(args.work)) if part_of(x["name"], parts) == mine]
-    for folder in ("features", "crops", "deep"):
-        (args.work / folder).mkdir(exist_ok=True)
+    ranked = [(rank, x) for rank, x in ranks(read_pictures(args.work)) if part_of(x["name"], parts) == mine]
+    views = [(rank + 2 * v, v, x) for v in range(1 if args.extra else VIEWS) for rank, x in ranked]
+    for folder in ("crops", "deep", *(f"features/{v}" for v in range(VIEWS))):
+        (args.work / folder).mkdir(exist_ok=True, parents=True)
     net, began, done = session(args.work / "features.onnx"), time.time(), 0
     run = lambda x, layers: np.stack([o[0] for o in net.run(list(layers), {"image": x})])
-    for n, x in enumerate(todo):
-        goal = args.work / ("deep" if args.extra else "features") / (x["name"] + ".npy")
+    for n, (_, view, x) in enumerate(sorted(views, key=lambda v: v[:2])):
+        goal = args.work / ("deep" if args.extra else f"features/{view}") / (x["name"] + ".npy")
         if goal.is_file():
             continue
         rgb = decode((args.work / "pictures" / x["name"]).read_bytes())
         if args.extra:
-            save(args.work / "crops" / goal.name, np.stack([run(c, LAYERS[1:]) for c in crops(rgb)[:1]]))
+            save(args.work / "crops" / goal.name, run(crops(rgb)[0], LAYERS[1:]))
             save(goal, run(tensor(rgb), DEEP))
         else:
-            views = [rgb] + [degraded(rgb, seed_of(x["name"], v)) for v in range(1, VIEWS)]
-            save(goal, np.stack([run(tensor(v), LAYERS) for v in views]))
+            save(goal, run(tensor(degraded(rgb, seed_of(x["name"], view)) if view else rgb), LAYERS))
         done += 1
-        if done % 50 == 0:
-            print(f"{n + 1} of {len(todo)}, {(time.time() - began) / done:.2f} s each", file=sys.stderr, flush=True)
+        if done % 20 == 0:
+            print(f"{n + 1} of {len(views)}, {(time.time() - began) / done:.2f} s each", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 from imagery import FOLDER, PARTS, WORK, read_pictures
-from imagery_features import LAYERS, chosen
+from imagery_features import LAYERS, VIEWS, chosen
 from sklearn.linear_model import LogisticRegression
 
 FOLDS = 6
@@ -87,33 +87,42 @@ def fit(x: np.ndarray, y: np.ndarray, w: np.ndarray, c: float = C):
 
 
 def out_of_fold(x: np.ndarray, y: np.ndarray, w: np.ndarray, fold: np.ndarray, c: float = C, train_views=None) -> np.ndarray:
-    """x: [pictures, views, d] -> scores [pictures, views]."""
-    n, views, d = x.shape
-    use = list(range(views)) if train_views is None else train_views
-    score = np.zeros((n, views))
+    """x: [pictures, views, d], NaN where a view was not computed -> scores [pictures, views]."""
+    here = ~np.isnan(x[:, :, 0])
+    learn = here.copy()
+    if train_views is not None:
+        learn[:, [v for v in range(x.shape[1]) if v not in train_views]] = False
+    each = w / np.maximum(learn.sum(1), 1)
+    score = np.full(here.shape, np.nan)
     for f in range(FOLDS):
-        t = fold != f
-        weight, bias = fit(x[t][:, use].reshape(-1, d), np.repeat(y[t], len(use)), np.repeat(w[t], len(use)), c)
-        score[~t] = x[~t] @ weight + bias
+        n, v = np.nonzero(learn & (fold != f)[:, None])
+        weight, bias = fit(x[n, v], y[n], each[n], c)
+        n, v = np.nonzero(here & (fold == f)[:, None])
+        score[n, v] = x[n, v] @ weight + bias
     return score
 
 
-def describe(score: np.ndarray, pictures: list[dict], y: np.ndarray, fold: np.ndarray) -> dict:
-    """AUCs of one view, each fold against itself so that folds' offsets do not count, then averaged by size."""
+def describe(score: np.ndarray, pictures: list[dict], y: np.ndarray) -> dict:
+    """AUCs of one view, weighed as in training, over all pictures, those that are no portraits, and portraits."""
     face = np.array([bool(p["face"]) for p in pictures])
-    w = weights_of(pictures)
+    w, there = weights_of(pictures), ~np.isnan(score)
     out = {}
     for name, these in (("all", np.ones(len(y), bool)), ("other", ~face), ("face", face)):
-        a, b = these & (y == 0), these & (y == 1)
+        a, b = there & these & (y == 0), there & these & (y == 1)
         out[name] = round(auc(score[a], score[b], w[a], w[b]), 3)
     return out
 
 
 def read(work: Path) -> tuple[list[dict], np.ndarray]:
-    """Pictures that have features, and [pictures, views, layers, 2304]."""
+    """Pictures that have features, and [pictures, views, layers, 2304], NaN where a view was not computed."""
     faces = json.loads((work / "faces.json").read_text())
-    pictures = [p | {"face": faces[p["name"]][0]} for p in chosen(read_pictures(work)) if (work / "features" / (p["name"] + ".npy")).is_file()]
-    x = np.stack([np.load(work / "features" / (p["name"] + ".npy")) for p in pictures]).astype(np.float32)
+    path = lambda v, p: work / "features" / str(v) / (p["name"] + ".npy")
+    pictures = [p | {"face": faces[p["name"]][0]} for p in chosen(read_pictures(work)) if path(0, p).is_file()]
+    x = np.full((len(pictures), VIEWS, len(LAYERS), len(PARTS) * WIDTH), np.nan, np.float32)
+    for i, p in enumerate(pictures):
+        for v in range(VIEWS):
+            if path(v, p).is_file():
+                x[i, v] = np.load(path(v, p))
     return pictures, x
 
 
@@ -130,7 +139,7 @@ def main() -> None:
 
     def compare(name: str, data: np.ndarray, c: float = C, train_views=None) -> np.ndarray:
         score = out_of_fold(data, y, w, fold, c, train_views)
-        facts["compared"][name] = {f"view {v}": describe(score[:, v], pictures, y, fold) for v in range(score.shape[1])}
+        facts["compared"][name] = {f"view {v}": describe(score[:, v], pictures, y) for v in range(score.shape[1])}
         print(name, facts["compared"][name], flush=True)
         return score
 
@@ -148,13 +157,14 @@ def main() -> None:
     if low.is_file():
         z = np.load(low)
         extra = np.stack([z[q["name"]] for q in pictures])
+        extra[np.isnan(x[:, :, at, 0])] = np.nan
         compare("low level only", extra, 1e-1)
         compare("layer 8 and low level", np.concatenate([x[:, :, at], extra], 2))
     both = [i for i, q in enumerate(pictures) if all((args.work / f / (q["name"] + ".npy")).is_file() for f in ("deep", "crops"))]
-    if len(both) > 0.9 * len(pictures):
+    if len(both) > 200:
         keep = np.array(both)
         deep = np.stack([np.load(args.work / "deep" / (pictures[i]["name"] + ".npy")) for i in both]).astype(np.float32)
-        crop = np.stack([np.load(args.work / "crops" / (pictures[i]["name"] + ".npy"))[0] for i in both]).astype(np.float32)
+        crop = np.stack([np.load(args.work / "crops" / (pictures[i]["name"] + ".npy")) for i in both]).astype(np.float32)
         few = [pictures[i] for i in both]
         plain = x[keep, :1]
         for name, data in (("layer 6", plain[:, :, 0]), ("layer 8", plain[:, :, 1]), ("layer 10", deep[:, :1]), ("layer 12", deep[:, 1:]),
@@ -162,15 +172,16 @@ def main() -> None:
                            ("layer 8, native centre crop", crop),
                            ("layer 8, whole and crop", np.concatenate([plain[:, :, 1], crop], 2))):
             s = out_of_fold(data, y[keep], w[keep], fold[keep])[:, 0]
-            facts["compared"]["stored view only: " + name] = describe(s, few, y[keep], fold[keep])
+            facts["compared"]["stored view only: " + name] = describe(s, few, y[keep])
             print("stored view only:", name, facts["compared"]["stored view only: " + name], flush=True)
-    weight, bias = fit(x[:, :, at].reshape(-1, x.shape[-1]), np.repeat(y, x.shape[1]), np.repeat(w, x.shape[1]))
+    n, v = np.nonzero(~np.isnan(x[:, :, at, 0]))
+    weight, bias = fit(x[n, v, at], y[n], (w / np.bincount(n, minlength=len(w)))[n])
     head = {"layers": [args.layer], "bias": round(bias, 6),
             "weights": {str(args.layer): {k: [float(f"{v:.6g}") for v in weight[i * WIDTH:(i + 1) * WIDTH]] for i, k in enumerate(PARTS)}}}
     (FOLDER / "head.json").write_text(json.dumps(head) + "\n")
     (args.work / "oof.json").write_text(json.dumps(
         [{k: q[k] for k in ("id", "name", "label", "family", "generator", "source", "repository", "face", "size")}
-         | {"fold": int(fold[i]), "scores": oof[i].tolist()} for i, q in enumerate(pictures)]))
+         | {"fold": int(fold[i]), "scores": [None if np.isnan(s) else float(s) for s in oof[i]]} for i, q in enumerate(pictures)]))
     (args.work / "train_facts.json").write_text(json.dumps(facts, indent=1))
 
 
