@@ -1,6 +1,6 @@
 """Imagery, stage 6: one evaluation on `use = eval` pictures and videos. Nothing here flows back.
 
-A video's score is the mean over three frames (at a sixth, a half and five sixths of it). A line with the head's hash
+A video's score is the mean over FRAMES, parts of its length; one, in its middle, so far. A line with the head's hash
 goes to models/synthetic-image/reports.tsv, so that every look at the evaluation data is on record.
 """
 from __future__ import annotations
@@ -18,7 +18,7 @@ from imagery import FOLDER, ROOT, WORK, decode, session, tensor
 from imagery_faces import share
 from imagery_train import auc
 
-FRAMES = (1 / 6, 1 / 2, 5 / 6)
+FRAMES = (1 / 2,)
 
 
 def frames(path: Path) -> list[np.ndarray]:
@@ -49,7 +49,8 @@ def main() -> None:
     known = {r["trial_id"]: r for r in json.loads(store.read_text())} if store.is_file() else {}
     cal = json.loads((FOLDER / "calibration.json").read_text())
     net, detect = session(ROOT / ".cache/models/synthetic-image.onnx"), Detector("face-blazeface")
-    for r in csv.DictReader(open(args.data / "protocol.tsv"), delimiter="\t"):
+    rows = list(csv.DictReader(open(args.data / "protocol.tsv"), delimiter="\t"))
+    for r in sorted(rows, key=lambda r: r["modality"]):
         if r["use"] != "eval" or r["modality"] == "audio" or r["trial_id"] in known:
             continue
         path = args.data / r["path"]

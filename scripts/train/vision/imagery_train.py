@@ -156,10 +156,15 @@ def main() -> None:
     low = args.work / "lowlevel.npz"
     if low.is_file():
         z = np.load(low)
-        extra = np.stack([z[q["name"]] for q in pictures])
+        missing = np.full_like(z[z.files[0]], np.nan)
+        extra = np.stack([z[q["name"]] if q["name"] in z.files else missing for q in pictures])
         extra[np.isnan(x[:, :, at, 0])] = np.nan
-        compare("low level only", extra, 1e-1)
-        compare("layer 8 and low level", np.concatenate([x[:, :, at], extra], 2))
+        joined = np.concatenate([x[:, :, at], extra], 2)
+        joined[np.isnan(extra[:, :, 0])] = np.nan
+        some = f" ({len(z.files)} pictures)"
+        compare("low level only" + some, extra, 1e-1)
+        compare("layer 8 and low level" + some, joined)
+        compare("layer 8" + some, joined[:, :, :x.shape[-1]])
     both = [i for i, q in enumerate(pictures) if all((args.work / f / (q["name"] + ".npy")).is_file() for f in ("deep", "crops"))]
     if len(both) > 200:
         keep = np.array(both)
