@@ -29,6 +29,7 @@ SPEAKER = {
     "checkpoint": "39373b86598fa3da9fcddee6142382efe09777e8d37dc9c0561f41f0070f134e",
     "onnx": "733e877af6f4d12717e0909e04f51eff3db2b953951c59edf1c1f8c97941e8e2",
 }
+
 # The packaged int8 graph of CLIP ViT-B/16's image encoder; models made of it pin their own hash in their manifest.
 CLIP = {"int8": "2d2da5e254d60501f138004788497e280fd80eb9dd877241aec41761be285d8d"}
 

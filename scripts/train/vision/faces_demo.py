@@ -1,8 +1,8 @@
 """The shipped face-blend on datasets/faces-demo, once: single-face clips of public demo pages, evaluation only.
 
 `clips.tsv` names each clip and which part of its width it is (many demos show original and result side by side, so both
-halves of one recording are judged: the fairest pairs there are). At most six frames, two a second, the largest face of
-each, crops and score as evaluate.py has them. Clips already scored are kept, so the stage goes on where it stopped.
+halves of one recording are judged: the fairest pairs there are). FRAMES frames from half a second on, two a second, the
+largest face of each, crops and score as evaluate.py has them. Clips already scored are kept, so the stage goes on where it stopped.
 """
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from imagery_train import auc
 from face_detect import Detector, crop_square
 from pixels import resize
 
-FRAMES, STEP, MARGIN, MIN_FACE, SIZE = 6, 0.5, 1.3, 64, 224
+FRAMES, STEP, MARGIN, MIN_FACE, SIZE = 1, 0.5, 1.3, 64, 224
 av.logging.set_level(av.logging.PANIC)
 
 
 def sampled(path: Path) -> list[np.ndarray]:
-    out, due = [], 0.0
+    out, due = [], STEP
     with av.open(str(path)) as box:
         stream = box.streams.video[0]
         stream.codec_context.thread_count = 1
