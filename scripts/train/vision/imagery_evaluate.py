@@ -14,6 +14,7 @@ from pathlib import Path
 import av
 import numpy as np
 from face_detect import Detector
+from PIL import Image
 from imagery import FOLDER, ROOT, WORK, decode, session, tensor
 from imagery_faces import share
 from imagery_train import auc
@@ -22,6 +23,13 @@ FRAMES = (1 / 2,)
 
 
 def frames(path: Path) -> list[np.ndarray]:
+    if path.suffix == ".webp":   # animated WebP is no container that FFmpeg reads
+        image = Image.open(path)
+        out = []
+        for f in FRAMES:
+            image.seek(min(int(image.n_frames * f), image.n_frames - 1))
+            out.append(np.asarray(image.convert("RGB")))
+        return out
     with av.open(str(path)) as box:
         stream = box.streams.video[0]
         stream.codec_context.thread_count = 1
