@@ -50,6 +50,7 @@ def main() -> None:
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--data", type=Path, default=ROOT / "../shared/data")
     p.add_argument("--work", type=Path, default=WORK)
+    p.add_argument("--kinds", default="image,video", help="a kind that is not finished is not reported")
     p.add_argument("--what", default="-", help="a few words for reports.tsv")
     args = p.parse_args()
     head = hashlib.sha256((FOLDER / "head.json").read_bytes()).hexdigest()[:16]
@@ -59,7 +60,7 @@ def main() -> None:
     net, detect = session(ROOT / ".cache/models/synthetic-image.onnx"), Detector("face-blazeface")
     rows = list(csv.DictReader(open(args.data / "protocol.tsv"), delimiter="\t"))
     for r in sorted(rows, key=lambda r: r["modality"]):
-        if r["use"] != "eval" or r["modality"] == "audio" or r["trial_id"] in known:
+        if r["use"] != "eval" or r["modality"] not in args.kinds.split(",") or r["trial_id"] in known:
             continue
         path = args.data / r["path"]
         seen = [decode(path.read_bytes())] if r["modality"] == "image" else frames(path)
@@ -67,7 +68,7 @@ def main() -> None:
             "score": float(np.mean([net.run(None, {"image": tensor(x)})[0][0] for x in seen])),
             "face": round(max(share(detect, x) for x in seen), 3), "side": min(min(x.shape[:2]) for x in seen)}
         store.write_text(json.dumps(list(known.values()), indent=1))
-    rows = list(known.values())
+    rows = list(known.values())   # also of a kind that is not finished
     for r in rows:
         inside = cal["score_range"][0] <= r["score"] <= cal["score_range"][1]
         r["llr"] = float(np.clip(cal["slope"] * r["score"] + cal["intercept"], *cal["llr_range"])) if inside else None
@@ -78,12 +79,12 @@ def main() -> None:
     line = [head, args.what]
     for kind in ("image", "video"):
         for name, these in (("all", lambda r: True), ("other", lambda r: r["face"] <= 0.2), ("face", lambda r: r["face"] > 0.2)):
-            a, b = (np.array([r["score"] for r in rows if r["modality"] == kind and r["label"] == side and these(r)]) for side in ("bonafide", "spoof"))
+            a, b = (np.array([r["score"] for r in rows if r["modality"] == kind and kind in args.kinds and r["label"] == side and these(r)]) for side in ("bonafide", "spoof"))
             line.append("-" if not len(a) or not len(b) else f"{auc(a, b):.3f}")
-        judged = [r for r in rows if r["modality"] == kind and not r["abstains"]]
+        judged = [r for r in rows if r["modality"] == kind and kind in args.kinds and not r["abstains"]]
         for side in ("spoof", "bonafide"):
             n = [r["flag"] for r in judged if r["label"] == side]
-            line.append(f"{sum(n)}/{len(n)}")
+            line.append(f"{sum(n)}/{len(n)}" if n else "-")
     table = FOLDER / "reports.tsv"
     if not table.is_file():
         table.write_text("\t".join(["head", "what", *(f"{k}_{c}" for k in ("image", "video") for c in (
