@@ -57,7 +57,7 @@ Few degraded views were ready when the head was trained, so the degraded columns
 ## Evaluated once on other sources (`use = eval`; nothing was chosen on them)
 GANs of the CNNDetection set against photographs: older generators than most of the training data, and real and fake pictures
 of that set differ in processing too. When this was run, the 99 % point of the folds was still the threshold: 0 of 34 bona
-fide and 0 of 28 spoofed pictures that it judges were over it (`reports.tsv`). **It does not see these GANs.**
+fide and 0 of 28 spoofed pictures that it judges were over it (`reports.tsv`). **At that point it finds none of them.**
 
 {evaluation}
 
