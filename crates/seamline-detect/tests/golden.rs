@@ -9,6 +9,7 @@ use seamline_detect::face_crop::FaceCropDetector;
 use seamline_detect::faces::FaceDetector;
 use seamline_detect::tensor;
 use seamline_detect::voice_window::{OperatingPoints, VoiceWindowDetector};
+use seamline_detect::whole_picture::WholePictureDetector;
 use seamline_fuse::{FusionData, LogisticCalibrator};
 use seamline_infer::{CalibrationData, Home, Manifest, Model, Preprocess, Runtime};
 use seamline_testkit::{synthetic, wave};
@@ -226,4 +227,41 @@ fn face_blend_from_crop_to_llr() {
         seen += 1;
     }
     assert!(seen >= 3);
+}
+
+#[test]
+fn synthetic_image_from_picture_to_llr() {
+    let id = "synthetic-image";
+    let detector = WholePictureDetector::new(load(id), None, OperatingPoints::default()).unwrap();
+    let manifest = Manifest::read(&home().models.join(id)).unwrap();
+    let (semantics, calibrator) = (manifest.score.unwrap().semantics, calibrator(id));
+    let Preprocess::Image(spec) = manifest.preprocess else { panic!("{id}") };
+    let mut seen = 0;
+    for case in cases(id) {
+        let picture = synthetic::by_name(case["fixture"].as_str().unwrap()).unwrap();
+        match case["stage"].as_str().unwrap() {
+            "tensor" => {
+                let small = tensor::reduced(&picture, &spec);
+                let data = detector.tensor(&picture);
+                let plane = data.len() / 3;
+                let mut got = vec![f64::from(small.width()), f64::from(small.height())];
+                got.extend(stats(&data));
+                got.extend((0..3).map(|c| f64::from(data[c * plane + 100 * 224 + 37])));
+                expect(&case, &got);
+            }
+            "raw" => expect(&case, &[detector.raw_score(&picture).unwrap()]),
+            "llr" => {
+                let score = Score::new(detector.raw_score(&picture).unwrap(), semantics).unwrap();
+                let llr = calibrator.llr(score, &Quality::default());
+                // Outside the calibrated range there is none, and the recipe says so with null.
+                match case["values"][0].as_f64() {
+                    Some(_) => expect(&case, &[llr.unwrap().value.nats()]),
+                    None => assert!(llr.is_none(), "{}", case["name"]),
+                }
+            }
+            other => panic!("stage {other}"),
+        }
+        seen += 1;
+    }
+    assert!(seen >= 12);
 }
