@@ -113,7 +113,9 @@ def page(found: dict[str, str], when: str) -> str:
     if "variants" in found:
         text += ["", "## Recognising variants", "",
                  "`scripts/eval/campaign_variants.py`: 40 source clips of 12 s (videos, and slide shows of moving photographs, with speech), 25 variants each. "
-                 "What `pictures` or `sound` shares with its source stands in the second column; 0 is right where it shares none.", "", found["variants"].strip()]
+                 "What `pictures` or `sound` shares with its source stands in the second column; 0 is right where it shares none. "
+                 "fpcalc brings no matcher: its raw fingerprints are compared by the share of equal bits at the best offset, from 0.65 on; "
+                 "nobody tuned that, and a higher threshold would be wrong less often.", "", found["variants"].strip()]
     left = [name for part, name in (("index", "search"), ("store", "the store"), ("match", "matching a minute against 100,000 clips"),
                                     ("cost", "what observing adds to a scan"), ("variants", "variants")) if part not in found]
     if left:

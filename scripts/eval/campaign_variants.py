@@ -416,7 +416,7 @@ def report(args, lines, costs, shared):
     n, found, wrong = (sum(r[k] for r in rows.values()) for k in ["n", "any", "wrong"])
     matched = sum(r["pictures"] + r["sound"] for r in rows.values())
     listed = lambda kind: ", ".join(f"{a}/{b}" for a, b in sorted(shared[kind])) or "none"
-    text += ["", f"The data holds some photographs and footage in more than one file. Pairs of sources that share pictures, found by correlating "
+    text += ["", f"The data holds some photographs and footage in more than one file: the first run showed such pairs as wrong matches, and the rule that finds them, without fingerprints, was written after it. Pairs of sources that share pictures, found by correlating "
              f"grey thumbnails: {listed('pictures')}; sound, by correlating waveforms: {listed('sound')}. The {rightly} matches between such "
              "sources are neither right nor wrong here, and clusters are compared with groups of sources that share something.", "",
              f"All: recall {found / n:.4f} of {n}; precision {matched / max(1, matched + wrong):.4f} of {matched + wrong} matches; "
