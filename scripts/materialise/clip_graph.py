@@ -15,6 +15,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from onnx_graph import Graph
+
 OPSET = 17
 SIZE, PATCH, WIDTH, HEADS, LAYERS = 224, 16, 768, 12, 12
 TOKENS = (SIZE // PATCH) ** 2 + 1
@@ -81,28 +83,12 @@ def read(data: bytes) -> dict[str, np.ndarray | tuple[np.ndarray, np.ndarray]]:
     return out
 
 
-class _Graph:
-    """Collects nodes and constants; names are numbered in order, so equal inputs give equal bytes."""
+class _Graph(Graph):
+    """With the encoder's layers."""
 
     def __init__(self, weights: dict) -> None:
-        self.weights, self.nodes, self.constants, self.known = weights, [], [], set()
-
-    def const(self, name: str, value) -> str:
-        if name not in self.known:
-            self.known.add(name)
-            self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
-        return name
-
-    def f32(self, name: str, value) -> str:
-        return self.const(name, np.asarray(value, dtype=np.float32))
-
-    def i64(self, *values: int) -> str:
-        return self.const("i64_" + "_".join(map(str, values)).replace("-", "m"), np.array(values, dtype=np.int64))
-
-    def op(self, kind: str, *inputs: str, out: str | None = None, **attributes) -> str:
-        out = out or f"t{len(self.nodes)}"
-        self.nodes.append(helper.make_node(kind, list(inputs), [out], name=f"{kind}_{len(self.nodes)}", **attributes))
-        return out
+        super().__init__()
+        self.weights = weights
 
     def norm(self, x: str, name: str) -> str:
         scale, shift = (self.f32(f"{name}.{p}", self.weights[f"{name}.{p}"]) for p in ("weight", "bias"))

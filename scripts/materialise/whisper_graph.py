@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 import logmel
+from onnx_graph import Graph
 
 OPSET = 17
 SAMPLES = 48000
@@ -29,31 +30,7 @@ class Head(NamedTuple):
     bias: float
 
 
-class _Graph:
-    """Collects nodes and constants; names are numbered in order, so equal inputs give equal bytes."""
-
-    def __init__(self) -> None:
-        self.nodes, self.constants, self.known = [], [], set()
-
-    def const(self, name: str, value) -> str:
-        if name not in self.known:
-            self.known.add(name)
-            self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
-        return name
-
-    def f32(self, name: str, value) -> str:
-        return self.const(name, np.asarray(value, dtype=np.float32))
-
-    def i64(self, *values: int) -> str:
-        return self.const("i64_" + "_".join(map(str, values)).replace("-", "m"), np.array(values, dtype=np.int64))
-
-    def op(self, kind: str, *inputs: str, out: str | None = None, **attributes) -> str:
-        out = out or f"t{len(self.nodes)}"
-        self.nodes.append(helper.make_node(kind, list(inputs), [out], name=f"{kind}_{len(self.nodes)}", **attributes))
-        return out
-
-
-def _log_mel(g: _Graph, wave: str) -> str:
+def _log_mel(g: Graph, wave: str) -> str:
     """[n, samples] -> [n, 80, frames] as Whisper computes it, with its reflected edges."""
     half = logmel.N_FFT // 2
     x = g.op("Unsqueeze", wave, g.i64(1))
@@ -71,13 +48,13 @@ def _log_mel(g: _Graph, wave: str) -> str:
     return g.op("Mul", g.op("Add", x, g.f32("four", 4.0)), g.f32("quarter", 0.25))
 
 
-def _gelu(g: _Graph, x: str) -> str:
+def _gelu(g: Graph, x: str) -> str:
     """The exact GELU, spelt so that ONNX Runtime recognises and fuses it."""
     y = g.op("Add", g.op("Erf", g.op("Div", x, g.f32("sqrt2", 2.0**0.5))), g.f32("one", 1.0))
     return g.op("Mul", g.op("Mul", x, y), g.f32("half", 0.5))
 
 
-def _layer(g: _Graph, x: str, weights: dict[str, np.ndarray], index: int, heads: int, width: int) -> str:
+def _layer(g: Graph, x: str, weights: dict[str, np.ndarray], index: int, heads: int, width: int) -> str:
     """One pre-norm transformer layer."""
     prefix = f"encoder/layer_{index}/"
 
@@ -107,7 +84,7 @@ def _layer(g: _Graph, x: str, weights: dict[str, np.ndarray], index: int, heads:
     return g.op("Add", x, linear(_gelu(g, h), "ffn/linear_1"))
 
 
-def _pool(g: _Graph, x: str, out: str | None) -> str:
+def _pool(g: Graph, x: str, out: str | None) -> str:
     """[n, time, width] -> [n, 2 * width]: mean and population standard deviation over time."""
     mean = g.op("ReduceMean", x, axes=[1], keepdims=1)
     d = g.op("Sub", x, mean)
@@ -120,7 +97,7 @@ def build(weights: dict[str, np.ndarray], *, head: Head | None = None, expose: i
     heads = int(weights["encoder/num_heads"])
     width = weights["encoder/conv1/weight"].shape[0]
     wanted = head.layers if head else list(range(1, expose + 1))
-    g = _Graph()
+    g = Graph()
     x = _log_mel(g, "wave")
     for name, stride in (("conv1", 1), ("conv2", 2)):
         w = weights[f"encoder/{name}/weight"].astype(np.float32)

@@ -108,7 +108,7 @@ def run(model, x: np.ndarray, outputs=None):
 def test_log_mel_agrees_with_plain_numpy():
     import onnx
 
-    g = whisper_graph._Graph()
+    g = whisper_graph.Graph()
     g.op("Identity", whisper_graph._log_mel(g, "wave"), out="mel_out")
     info = onnx.helper.make_tensor_value_info
     graph = onnx.helper.make_graph(g.nodes, "t", [info("wave", 1, ["n", 48000])], [info("mel_out", 1, ["n", 80, 300])],
