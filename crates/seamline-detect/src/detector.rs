@@ -4,6 +4,7 @@ use crate::{ClipContext, DetectError, Sample};
 use seamline_core::{
     Aspect, AttackFamily, DetectorId, Evidence, EvidenceLog, Outcome, Quality, Sha256Hash, Subject,
 };
+use seamline_infer::{Model, ModelError, OutputSpec, ScoreSpec};
 
 /// Kinds of samples a detector accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +39,33 @@ pub struct DetectorSpec {
 }
 
 impl DetectorSpec {
+    /// What a loaded model's manifest says of a detector, with its output and what its score means.
+    pub(crate) fn of(
+        model: &Model,
+        accepts: SampleKind,
+        max_batch: usize,
+        window: Option<usize>,
+    ) -> Result<(Self, OutputSpec, ScoreSpec), ModelError> {
+        let m = model.manifest();
+        let (Some(output), Some(score), Some(aspect)) = (m.output.clone(), m.score, m.aspect) else {
+            return Err(ModelError::Contract {
+                id: m.id.to_string(),
+                message: "a detector needs aspect, [output] and [score]".into(),
+            });
+        };
+        let spec = Self {
+            id: m.id.clone(),
+            version: m.version.clone(),
+            families: m.families.clone(),
+            aspect,
+            accepts,
+            max_batch,
+            window,
+            model_sha256: Some(m.sha256()),
+        };
+        Ok((spec, output, score))
+    }
+
     /// A statement in this detector's name.
     pub fn evidence(&self, subject: Subject, rollup: bool, outcome: Outcome, quality: Quality) -> Evidence {
         Evidence {

@@ -46,20 +46,8 @@ impl FaceCropDetector {
         let Preprocess::Image(image) = m.preprocess.clone() else {
             return Err(fail("a face detector needs [preprocess.image]"));
         };
-        let (Some(output), Some(score), Some(aspect)) = (m.output.clone(), m.score, m.aspect) else {
-            return Err(fail("a detector needs aspect, [output] and [score]"));
-        };
         let batch = if m.input.shape.first() == Some(&-1) { BATCH } else { 1 };
-        let spec = DetectorSpec {
-            id: m.id.clone(),
-            version: m.version.clone(),
-            families: m.families.clone(),
-            aspect,
-            accepts: SampleKind::Face,
-            max_batch: batch,
-            window: None,
-            model_sha256: Some(m.sha256()),
-        };
+        let (spec, output, score) = DetectorSpec::of(&model, SampleKind::Face, batch, None)?;
         Ok(Self { spec, model, image, output, score, calibrator, points, batch })
     }
 
@@ -140,12 +128,7 @@ impl Run<'_> {
             return;
         };
         let llr = self.detector.calibrator.as_ref().and_then(|c| c.llr(score, &quality));
-        let outcome = Outcome::Scored {
-            score,
-            llr,
-            supports_spoof_at: self.detector.points.supports_spoof_at,
-            supports_bonafide_at: self.detector.points.supports_bonafide_at,
-        };
+        let outcome = self.detector.points.scored(score, llr);
         log.push(self.detector.spec.evidence(subject.clone(), main, outcome, quality));
         if llr.is_none() && main {
             let reason = match self.detector.calibrator {

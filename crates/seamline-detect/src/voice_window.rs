@@ -7,8 +7,8 @@ use crate::sample::{ClipContext, Sample, StreamSpeech};
 use crate::speech::{MAX_WINDOW, MIN_WINDOW};
 use crate::tensor;
 use seamline_core::{
-    Abstain, AbstainReason, Aspect, Calibrator, Evidence, EvidenceLog, Llr, Outcome, Quality, Score, Span,
-    StreamIndex, Subject,
+    Abstain, AbstainReason, Aspect, Calibrator, Evidence, EvidenceLog, Llr, LlrInterval, Outcome, Quality,
+    Score, Span, StreamIndex, Subject,
 };
 use seamline_infer::{Model, ModelError, OutputSpec, Preprocess, ScoreSpec, WaveformPreprocess};
 use std::collections::BTreeMap;
@@ -28,6 +28,14 @@ pub struct OperatingPoints {
     pub supports_spoof_at: Option<Llr>,
     /// See [`Outcome::Scored`].
     pub supports_bonafide_at: Option<Llr>,
+}
+
+impl OperatingPoints {
+    /// A score with its LLR, if it has one, and from where on the detector may speak.
+    pub(crate) fn scored(&self, score: Score, llr: Option<LlrInterval>) -> Outcome {
+        let Self { supports_spoof_at, supports_bonafide_at } = *self;
+        Outcome::Scored { score, llr, supports_spoof_at, supports_bonafide_at }
+    }
 }
 
 /// The detector.
@@ -54,21 +62,10 @@ impl VoiceWindowDetector {
         let Preprocess::Waveform(waveform) = m.preprocess.clone() else {
             return Err(fail("a voice detector needs [preprocess.waveform]"));
         };
-        let (Some(output), Some(score), Some(aspect)) = (m.output.clone(), m.score, m.aspect) else {
-            return Err(fail("a detector needs aspect, [output] and [score]"));
-        };
         // A fixed first dimension, or windows of any length, mean one window a run.
         let batch = if m.input.shape.first() == Some(&-1) && waveform.samples.is_some() { BATCH } else { 1 };
-        let spec = DetectorSpec {
-            id: m.id.clone(),
-            version: m.version.clone(),
-            families: m.families.clone(),
-            aspect,
-            accepts: SampleKind::Speech,
-            max_batch: batch,
-            window: Some(waveform.samples.unwrap_or(MAX_WINDOW).clamp(MIN_WINDOW, MAX_WINDOW)),
-            model_sha256: Some(m.sha256()),
-        };
+        let window = waveform.samples.unwrap_or(MAX_WINDOW).clamp(MIN_WINDOW, MAX_WINDOW);
+        let (spec, output, score) = DetectorSpec::of(&model, SampleKind::Speech, batch, Some(window))?;
         Ok(Self { spec, model, waveform, output, score, calibrator, points, batch })
     }
 
@@ -152,12 +149,7 @@ impl Run<'_> {
         } else {
             None
         };
-        Some(Outcome::Scored {
-            score,
-            llr,
-            supports_spoof_at: self.detector.points.supports_spoof_at,
-            supports_bonafide_at: self.detector.points.supports_bonafide_at,
-        })
+        Some(self.detector.points.scored(score, llr))
     }
 
     fn judge(&self, speech: &StreamSpeech, log: &mut EvidenceLog) {

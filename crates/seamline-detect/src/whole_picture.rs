@@ -34,23 +34,13 @@ impl WholePictureDetector {
         points: OperatingPoints,
     ) -> Result<Self, ModelError> {
         let m = model.manifest();
-        let fail = |message: &str| ModelError::Contract { id: m.id.to_string(), message: message.into() };
         let Preprocess::Image(image) = m.preprocess.clone() else {
-            return Err(fail("a detector of generated pictures needs [preprocess.image]"));
+            return Err(ModelError::Contract {
+                id: m.id.to_string(),
+                message: "a detector of generated pictures needs [preprocess.image]".into(),
+            });
         };
-        let (Some(output), Some(score), Some(aspect)) = (m.output.clone(), m.score, m.aspect) else {
-            return Err(fail("a detector needs aspect, [output] and [score]"));
-        };
-        let spec = DetectorSpec {
-            id: m.id.clone(),
-            version: m.version.clone(),
-            families: m.families.clone(),
-            aspect,
-            accepts: SampleKind::Whole,
-            max_batch: 1,
-            window: None,
-            model_sha256: Some(m.sha256()),
-        };
+        let (spec, output, score) = DetectorSpec::of(&model, SampleKind::Whole, 1, None)?;
         Ok(Self { spec, model, image, output, score, calibrator, points })
     }
 
@@ -97,12 +87,7 @@ impl Run<'_> {
         let score = Score::new(value, self.detector.score.semantics).ok()?;
         let quality = Quality::default();
         let calibrator = self.detector.calibrator.as_ref().filter(|_| calibrate);
-        Some(Outcome::Scored {
-            score,
-            llr: calibrator.and_then(|c| c.llr(score, &quality)),
-            supports_spoof_at: self.detector.points.supports_spoof_at,
-            supports_bonafide_at: self.detector.points.supports_bonafide_at,
-        })
+        Some(self.detector.points.scored(score, calibrator.and_then(|c| c.llr(score, &quality))))
     }
 
     fn silent(&self) -> Abstain {
