@@ -1,6 +1,7 @@
 //! Arguments, and the help that a person can learn from.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use seamline_pipeline::Profile;
 use std::path::PathBuf;
 
 /// Offline deepfake and synthetic-media detector.
@@ -69,6 +70,43 @@ pub(crate) enum ProfileArg {
     Thorough,
 }
 
+impl From<ProfileArg> for Profile {
+    fn from(profile: ProfileArg) -> Self {
+        match profile {
+            ProfileArg::Fast => Self::Fast,
+            ProfileArg::Thorough => Self::Thorough,
+        }
+    }
+}
+
+/// What looks, and how closely.
+#[derive(Args, Debug, Clone)]
+pub(crate) struct LookArgs {
+    /// Run only these detectors, by id (see `seamline models list`)
+    #[arg(short, long, value_name = "LIST", value_delimiter = ',')]
+    pub(crate) detectors: Vec<String>,
+    /// How much is looked at
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(crate) profile: ProfileArg,
+}
+
+/// Whom to trust, and what one clip may cost.
+#[derive(Args, Debug, Clone)]
+pub(crate) struct BoundArgs {
+    /// Certificates of trusted C2PA issuers: a PEM file, or a folder of them
+    #[arg(long, value_name = "PATH", env = "SEAMLINE_TRUST_DIR")]
+    pub(crate) trust_list: Option<PathBuf>,
+    /// Most CPU seconds for one clip
+    #[arg(long, value_name = "SECS", default_value_t = 7200)]
+    pub(crate) max_cpu_secs: u64,
+    /// Most wall-clock seconds for one clip, beside twice its length
+    #[arg(long, value_name = "SECS", default_value_t = 120)]
+    pub(crate) max_wall_secs: u64,
+    /// Go on where this kernel cannot shut workers in (dangerous with clips you do not trust)
+    #[arg(long)]
+    pub(crate) allow_unjailed: bool,
+}
+
 /// Judge videos, recordings and pictures.
 ///
 /// Each clip gets exactly one verdict: supports_spoof, supports_bonafide, inconclusive or not_assessable. A
@@ -108,30 +146,16 @@ pub(crate) struct ScanArgs {
     /// Where each clip was seen: JSON Lines of path or sha256, and url, channel, seen_at
     #[arg(long, value_name = "FILE", requires = "store")]
     pub(crate) sightings: Option<PathBuf>,
-    /// Run only these detectors, by id (see `seamline models list`)
-    #[arg(short, long, value_name = "LIST", value_delimiter = ',')]
-    pub(crate) detectors: Vec<String>,
-    /// How much is looked at
-    #[arg(short, long, value_enum, default_value_t)]
-    pub(crate) profile: ProfileArg,
+    #[command(flatten)]
+    pub(crate) look: LookArgs,
     /// Clips judged at once [default: one per core]
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) jobs: Option<u16>,
     /// Paths on standard input end with a NUL byte, as from `find -print0`
     #[arg(short = '0', long)]
     pub(crate) null: bool,
-    /// Certificates of trusted C2PA issuers: a PEM file, or a folder of them
-    #[arg(long, value_name = "PATH", env = "SEAMLINE_TRUST_DIR")]
-    pub(crate) trust_list: Option<PathBuf>,
-    /// Most CPU seconds for one clip
-    #[arg(long, value_name = "SECS", default_value_t = 7200)]
-    pub(crate) max_cpu_secs: u64,
-    /// Most wall-clock seconds for one clip, beside twice its length
-    #[arg(long, value_name = "SECS", default_value_t = 120)]
-    pub(crate) max_wall_secs: u64,
-    /// Go on where this kernel cannot shut workers in (dangerous with clips you do not trust)
-    #[arg(long)]
-    pub(crate) allow_unjailed: bool,
+    #[command(flatten)]
+    pub(crate) bounds: BoundArgs,
     /// No terminal summary
     #[arg(short, long)]
     pub(crate) quiet: bool,

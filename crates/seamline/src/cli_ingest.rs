@@ -1,6 +1,6 @@
 //! Arguments of `watch`, `ingest`, `jobs`, `serve` and `tokens`.
 
-use crate::cli::ProfileArg;
+use crate::cli::{BoundArgs, LookArgs};
 use crate::cli_campaign::StoreArg;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
@@ -8,27 +8,13 @@ use std::path::PathBuf;
 /// How clips are judged by whatever works through a queue.
 #[derive(Args, Debug, Clone)]
 pub(crate) struct WorkArgs {
-    /// Run only these detectors, by id (see `seamline models list`)
-    #[arg(short, long, value_name = "LIST", value_delimiter = ',')]
-    pub(crate) detectors: Vec<String>,
-    /// How much is looked at
-    #[arg(short, long, value_enum, default_value_t)]
-    pub(crate) profile: ProfileArg,
+    #[command(flatten)]
+    pub(crate) look: LookArgs,
     /// Clips judged at once [default: one per core]
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) workers: Option<u16>,
-    /// Certificates of trusted C2PA issuers: a PEM file, or a folder of them
-    #[arg(long, value_name = "PATH", env = "SEAMLINE_TRUST_DIR")]
-    pub(crate) trust_list: Option<PathBuf>,
-    /// Most CPU seconds for one clip
-    #[arg(long, value_name = "SECS", default_value_t = 7200)]
-    pub(crate) max_cpu_secs: u64,
-    /// Most wall-clock seconds for one clip, beside twice its length
-    #[arg(long, value_name = "SECS", default_value_t = 120)]
-    pub(crate) max_wall_secs: u64,
-    /// Go on where this kernel cannot shut workers in (dangerous with clips you do not trust)
-    #[arg(long)]
-    pub(crate) allow_unjailed: bool,
+    #[command(flatten)]
+    pub(crate) bounds: BoundArgs,
 }
 
 /// Judge what is put into folders, all day.

@@ -2,15 +2,16 @@
 
 use super::recorder;
 use super::seen::Seen;
-use crate::cli::{ProfileArg, ScanArgs};
+use super::work::{at_once, options, stop_on_signals};
+use crate::cli::ScanArgs;
 use crate::output;
 use crate::progress::Progress;
 use anyhow::{Context, Result, bail};
-use seamline_core::{ClipRecord, Limits, RunInfo, RunTotals};
+use seamline_core::{ClipRecord, RunInfo, RunTotals};
 use seamline_infer::Home;
 use seamline_pipeline::scan::{Event, Scan};
 use seamline_pipeline::supervise::WorkerSetup;
-use seamline_pipeline::{Profile, ScanOptions, trust, walk};
+use seamline_pipeline::{trust, walk};
 use seamline_report::jsonl::JsonlWriter;
 use seamline_report::{html, terminal};
 use std::collections::BTreeMap;
@@ -18,33 +19,15 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, IsTerminal, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 pub(crate) fn run(args: &ScanArgs) -> Result<ExitCode> {
-    let limits = Limits { cpu_secs: args.max_cpu_secs, wall_secs: args.max_wall_secs, ..Limits::default() };
-    let profile = match args.profile {
-        ProfileArg::Fast => Profile::Fast,
-        ProfileArg::Thorough => Profile::Thorough,
-    };
-    let options = ScanOptions {
-        profile,
-        detectors: args.detectors.clone(),
-        trust_list: args.trust_list.clone(),
-        limits,
-        judge_nothing: false,
-        voices: args.store.is_some(),
-    };
     let setup = WorkerSetup {
         program: std::env::current_exe().context("finding this program")?,
-        options,
-        allow_unjailed: args.allow_unjailed,
+        options: options(&args.look, &args.bounds, args.store.is_some()),
+        allow_unjailed: args.bounds.allow_unjailed,
     };
-    let jobs = args
-        .jobs
-        .map(usize::from)
-        .or_else(|| std::thread::available_parallelism().ok().map(Into::into))
-        .unwrap_or(1);
+    let jobs = at_once(args.jobs);
     let (paths, total) = paths(args)?;
     let jobs = total.map_or(jobs, |t| jobs.min(usize::try_from(t).unwrap_or(jobs))).max(1);
     let mut sinks = Sinks::open(args)?;
@@ -56,7 +39,7 @@ pub(crate) fn run(args: &ScanArgs) -> Result<ExitCode> {
     if !info.jail.is_full() {
         output::complain("workers are not fully shut in on this kernel (see `seamline doctor`)");
     }
-    if let Some(path) = &args.trust_list {
+    if let Some(path) = &args.bounds.trust_list {
         let list = trust::read(path)?;
         if trust::is_old(&list, &trust::today()) {
             let due = list.next_update.or(list.info.issued).unwrap_or_default();
@@ -68,12 +51,7 @@ pub(crate) fn run(args: &ScanArgs) -> Result<ExitCode> {
     }
     sinks.begin(&info)?;
 
-    let stop = Arc::new(AtomicBool::new(false));
-    // The second interrupt ends the program at once.
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        signal_hook::flag::register_conditional_shutdown(signal, 130, stop.clone())?;
-        signal_hook::flag::register(signal, stop.clone())?;
-    }
+    let stop = stop_on_signals()?;
     let mut progress = Progress::new(total, !args.quiet);
     let mut broken: Option<anyhow::Error> = None;
     let totals = scan.run(paths, &stop, &mut |event| match event {

@@ -1,37 +1,45 @@
-//! What `watch`, `ingest` and `serve` have in common: options, the run that works through the queue, signals.
+//! What commands that judge clips have in common: options, the run that works through the queue, signals.
 
-use crate::cli::ProfileArg;
+use crate::cli::{BoundArgs, LookArgs};
 use crate::cli_ingest::WorkArgs;
 use crate::output;
 use anyhow::{Context, Result};
 use seamline_core::Limits;
 use seamline_core::job::{Failure, Job, JobState};
 use seamline_infer::Home;
+use seamline_pipeline::ScanOptions;
 use seamline_pipeline::queue::{Note, Runner};
 use seamline_pipeline::supervise::WorkerSetup;
-use seamline_pipeline::{Profile, ScanOptions};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+/// Options that shape results; `voices` where clips are to be recognised again.
+pub(crate) fn options(look: &LookArgs, bounds: &BoundArgs, voices: bool) -> ScanOptions {
+    ScanOptions {
+        profile: look.profile.into(),
+        detectors: look.detectors.clone(),
+        trust_list: bounds.trust_list.clone(),
+        limits: Limits {
+            cpu_secs: bounds.max_cpu_secs,
+            wall_secs: bounds.max_wall_secs,
+            ..Limits::default()
+        },
+        judge_nothing: false,
+        voices,
+    }
+}
+
+/// Clips judged at once: as said, or one per core.
+pub(crate) fn at_once(said: Option<u16>) -> usize {
+    let cores = || std::thread::available_parallelism().map_or(1, Into::into);
+    said.map_or_else(cores, usize::from)
+}
+
 impl WorkArgs {
     /// Options that shape results.
     pub(crate) fn options(&self) -> ScanOptions {
-        ScanOptions {
-            profile: match self.profile {
-                ProfileArg::Fast => Profile::Fast,
-                ProfileArg::Thorough => Profile::Thorough,
-            },
-            detectors: self.detectors.clone(),
-            trust_list: self.trust_list.clone(),
-            limits: Limits {
-                cpu_secs: self.max_cpu_secs,
-                wall_secs: self.max_wall_secs,
-                ..Limits::default()
-            },
-            judge_nothing: false,
-            voices: true,
-        }
+        options(&self.look, &self.bounds, true)
     }
 
     /// The run over `store`, ready to begin.
@@ -39,11 +47,9 @@ impl WorkArgs {
         let setup = WorkerSetup {
             program: std::env::current_exe().context("finding this program")?,
             options: self.options(),
-            allow_unjailed: self.allow_unjailed,
+            allow_unjailed: self.bounds.allow_unjailed,
         };
-        let cores = || std::thread::available_parallelism().map_or(1, Into::into);
-        let lanes = self.workers.map_or_else(cores, usize::from);
-        let (runner, said) = Runner::prepare(&Home::resolve(), setup, lanes, store)?;
+        let (runner, said) = Runner::prepare(&Home::resolve(), setup, at_once(self.workers), store)?;
         if let Some(said) = said {
             output::complain(&said);
         }

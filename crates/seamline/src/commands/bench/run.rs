@@ -1,24 +1,23 @@
 //! `seamline bench run`: every trial under every condition through the same scan that users run.
 
 use super::cache::ScanCache;
-use crate::cli::ProfileArg;
 use crate::cli_bench::RunArgs;
+use crate::commands::work::{at_once, stop_on_signals};
 use crate::output;
 use crate::progress::Progress;
 use anyhow::{Context, Result, bail};
 use rayon::prelude::*;
 use seamline_core::{
-    Aspect, ClipRecord, DetectorId, Evidence, Fuser, Limits, Outcome, RunInfo, RunTotals, Sha256Hash, Stage,
-    Subject,
+    Aspect, ClipRecord, DetectorId, Evidence, Fuser, Outcome, RunInfo, RunTotals, Sha256Hash, Stage, Subject,
 };
 use seamline_eval::evidence::CLEAN;
 use seamline_eval::ladder::{Condition, LADDER, Ladder};
 use seamline_eval::protocol::{Protocol, ProtocolError, Trial};
 use seamline_fuse::{FusionData, MaxAspectFuser};
 use seamline_infer::Home;
+use seamline_pipeline::ScanOptions;
 use seamline_pipeline::scan::{Event, Scan};
 use seamline_pipeline::supervise::WorkerSetup;
-use seamline_pipeline::{Profile, ScanOptions};
 use seamline_report::jsonl;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -45,11 +44,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode> {
     protocol.check_media(media)?;
     fs::create_dir_all(&args.out).with_context(|| format!("{}: cannot be made", args.out.display()))?;
     let cache = args.cache.clone().unwrap_or_else(|| args.out.join("cache"));
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        signal_hook::flag::register_conditional_shutdown(signal, 130, stop.clone())?;
-        signal_hook::flag::register(signal, stop.clone())?;
-    }
+    let stop = stop_on_signals()?;
     let sources = sources(&protocol, media)?;
     let ladder =
         if rungs.iter().any(Option::is_some) { Some(Ladder::new(&cache.join("ladder"))?) } else { None };
@@ -171,27 +166,16 @@ impl Bench<'_> {
     fn scan(&self, rung: Rung, clips: &[Clip<'_>]) -> Result<(RunInfo, ScanCache)> {
         let args = self.args;
         let options = ScanOptions {
-            profile: match args.profile {
-                ProfileArg::Fast => Profile::Fast,
-                ProfileArg::Thorough => Profile::Thorough,
-            },
+            profile: args.profile.into(),
             detectors: args.detectors.clone(),
-            trust_list: None,
-            limits: Limits::default(),
-            judge_nothing: false,
-            voices: false,
+            ..ScanOptions::default()
         };
         let setup = WorkerSetup {
             program: std::env::current_exe().context("finding this program")?,
             options,
             allow_unjailed: args.allow_unjailed,
         };
-        let jobs = args
-            .jobs
-            .map(usize::from)
-            .or_else(|| std::thread::available_parallelism().ok().map(Into::into))
-            .unwrap_or(1);
-        let scan = Scan::prepare(&self.home, setup, jobs, false)?;
+        let scan = Scan::prepare(&self.home, setup, at_once(args.jobs), false)?;
         let info = scan.info().clone();
         let cache = ScanCache::open(self.cache, info.pipeline_digest)?;
         // The same bytes may stand under several trials of a condition: they are judged once.
