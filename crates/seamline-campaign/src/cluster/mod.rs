@@ -178,6 +178,18 @@ pub enum Ruling {
     },
 }
 
+impl Ruling {
+    /// What was done, to stand after its author's name.
+    pub const fn in_words(&self) -> &'static str {
+        match self {
+            Self::Merge { .. } => "said that clips belong together",
+            Self::Split { .. } => "took clips out",
+            Self::Confirm { .. } => "confirmed it as a campaign",
+            Self::Name { .. } => "named it",
+        }
+    }
+}
+
 /// A ruling with its author and time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decision {

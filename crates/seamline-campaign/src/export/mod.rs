@@ -35,7 +35,7 @@ pub struct Dossier {
     pub verdicts: BTreeMap<ClipId, StoredVerdict>,
     /// Every verdict on each of its clips, earliest first.
     pub history: BTreeMap<ClipId, Vec<Judged>>,
-    /// What of its clips can be shown.
+    /// What of its clips can be shown; empty unless asked for.
     pub appearances: BTreeMap<ClipId, Appearance>,
 }
 
@@ -88,8 +88,7 @@ impl Dossier {
     /// Reads a cluster with its verdicts.
     pub fn load(store: &dyn Store, cluster: i64) -> Result<Self, StoreError> {
         let detail = store.cluster(cluster)?;
-        let (mut verdicts, mut history, mut appearances) =
-            (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let (mut verdicts, mut history) = (BTreeMap::new(), BTreeMap::new());
         for clip in &detail.clips {
             let all = store.verdicts(&clip.sha256)?;
             let judged = |v: &StoredVerdict| Judged {
@@ -101,11 +100,18 @@ impl Dossier {
             if let Some(latest) = all.into_iter().next() {
                 verdicts.insert(clip.sha256, latest);
             }
+        }
+        Ok(Self { detail, verdicts, history, appearances: BTreeMap::new() })
+    }
+
+    /// With what of its clips can be shown, which only a page needs.
+    pub fn with_appearances(mut self, store: &dyn Store) -> Result<Self, StoreError> {
+        for clip in &self.detail.clips {
             if let Some(seen) = store.appearance(&clip.sha256)? {
-                appearances.insert(clip.sha256, seen);
+                self.appearances.insert(clip.sha256, seen);
             }
         }
-        Ok(Self { detail, verdicts, history, appearances })
+        Ok(self)
     }
 
     /// Its name, or one made from the clip it began with.

@@ -27,6 +27,7 @@ use crate::moment::Moment;
 use crate::observables::{Observables, Trace, VoiceEmbedding, codec::CodecError};
 use seamline_core::{ClipId, MediaTime, Sha256Hash};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Why the store could not do something.
@@ -273,6 +274,11 @@ pub trait Store {
 
     /// Everything about one cluster.
     fn cluster(&self, id: i64) -> Result<ClusterDetail, StoreError>;
+
+    /// The clips of one cluster, which rulings speak of.
+    fn members(&self, id: i64) -> Result<BTreeSet<ClipId>, StoreError> {
+        Ok(self.cluster(id)?.clips.iter().map(|c| c.sha256).collect())
+    }
 
     /// What is to be reviewed, oldest first.
     fn reviews(&self) -> Result<Vec<Review>, StoreError>;

@@ -114,13 +114,11 @@ pub(crate) struct Limit {
 }
 
 pub(crate) fn in_words(d: &Decision) -> String {
-    let what = match &d.ruling {
-        Ruling::Merge { .. } => "said that clips belong together",
-        Ruling::Split { .. } => "took clips out",
-        Ruling::Confirm { .. } => "confirmed it as a campaign",
-        Ruling::Name { name, .. } => return format!("{} {} named it {name}", d.at, d.author),
-    };
-    format!("{} {} {what}", d.at, d.author)
+    let said = format!("{} {} {}", d.at, d.author, d.ruling.in_words());
+    match &d.ruling {
+        Ruling::Name { name, .. } => format!("{said} {name}"),
+        _ => said,
+    }
 }
 
 fn detail(d: &ClusterDetail) -> CampaignDetail {
@@ -210,19 +208,15 @@ pub(crate) async fn decide(app: &App, caller: &Caller, wish: Wish) -> Result<(),
         .await
 }
 
-fn members(db: &SqliteStore, id: i64) -> Result<BTreeSet<ClipId>, StoreError> {
-    Ok(db.cluster(id)?.clips.iter().map(|c| c.sha256).collect())
-}
-
 fn ruling(db: &SqliteStore, wish: Wish) -> Result<Ruling, Problem> {
     Ok(match wish {
-        Wish::Confirm(id) => Ruling::Confirm { clips: members(db, id)? },
+        Wish::Confirm(id) => Ruling::Confirm { clips: db.members(id)? },
         Wish::Name(id, name) => {
             let name = name.trim().to_owned();
             if name.is_empty() || name.len() > 200 || name.chars().any(char::is_control) {
                 return Err(Problem::bad("a name has 1 to 200 bytes and no control characters"));
             }
-            let clip = members(db, id)?.into_iter().next().ok_or(StoreError::NoCluster(id))?;
+            let clip = db.members(id)?.into_iter().next().ok_or(StoreError::NoCluster(id))?;
             Ruling::Name { clip, name }
         }
         Wish::Merge(mut ids) => {
@@ -233,12 +227,12 @@ fn ruling(db: &SqliteStore, wish: Wish) -> Result<Ruling, Problem> {
             }
             let mut clips = BTreeSet::new();
             for id in ids {
-                clips.extend(members(db, id)?);
+                clips.extend(db.members(id)?);
             }
             Ruling::Merge { clips }
         }
         Wish::Split(id, clips) => {
-            let all = members(db, id)?;
+            let all = db.members(id)?;
             let apart: BTreeSet<ClipId> = clips.into_iter().collect();
             if apart.is_empty() || !apart.is_subset(&all) {
                 return Err(Problem::bad("clips of this campaign are needed"));

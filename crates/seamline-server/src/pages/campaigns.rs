@@ -155,28 +155,7 @@ fn deciding(view: &View, d: &ClusterDetail) -> Markup {
 
 /// Names and values of a form, in order; a name may come more than once.
 fn fields(body: &Bytes) -> Vec<(String, String)> {
-    let text = String::from_utf8_lossy(body);
-    text.split('&').filter_map(|p| p.split_once('=')).map(|(n, v)| (plain(n), plain(v))).collect()
-}
-
-/// Undoes the encoding of forms (WHATWG URL, section 5.1).
-fn plain(text: &str) -> String {
-    let mut out = Vec::with_capacity(text.len());
-    let bytes = text.as_bytes();
-    let mut at = 0;
-    while let Some(b) = bytes.get(at) {
-        let hex = bytes.get(at + 1..at + 3).and_then(|h| std::str::from_utf8(h).ok());
-        match (b, hex.and_then(|h| u8::from_str_radix(h, 16).ok())) {
-            (b'%', Some(value)) => {
-                out.push(value);
-                at += 2;
-            }
-            (b'+', _) => out.push(b' '),
-            _ => out.push(*b),
-        }
-        at += 1;
-    }
-    String::from_utf8_lossy(&out).into_owned()
+    form_urlencoded::parse(body).into_owned().collect()
 }
 
 /// Checks that a form is ours, makes a wish of it, and has it done.

@@ -63,14 +63,14 @@ pub(crate) fn run(command: &CampaignCommand) -> Result<ExitCode> {
             decide(by, |store| {
                 let mut clips = BTreeSet::new();
                 for &id in ids {
-                    clips.extend(members(store, id)?);
+                    clips.extend(store.members(id)?);
                 }
                 Ok(Ruling::Merge { clips })
             })?;
         }
         CampaignCommand::Split { id, clips, by } => {
             decide(by, |store| {
-                let all = members(store, *id)?;
+                let all = store.members(*id)?;
                 let apart = clips.iter().map(|c| find(&all, c)).collect::<Result<BTreeSet<_>>>()?;
                 let from: BTreeSet<ClipId> = all.difference(&apart).copied().collect();
                 if from.is_empty() {
@@ -80,11 +80,11 @@ pub(crate) fn run(command: &CampaignCommand) -> Result<ExitCode> {
             })?;
         }
         CampaignCommand::Confirm { id, by } => {
-            decide(by, |store| Ok(Ruling::Confirm { clips: members(store, *id)? }))?;
+            decide(by, |store| Ok(Ruling::Confirm { clips: store.members(*id)? }))?;
         }
         CampaignCommand::Name { id, name, by } => {
             decide(by, |store| {
-                let clip = members(store, *id)?.into_iter().next().context("an empty cluster")?;
+                let clip = store.members(*id)?.into_iter().next().context("an empty cluster")?;
                 Ok(Ruling::Name { clip, name: name.clone() })
             })?;
         }
@@ -114,10 +114,6 @@ impl From<CategoryArg> for AuthenticityCategory {
             CategoryArg::Transformed => Self::TransformedContent,
         }
     }
-}
-
-fn members(store: &SqliteStore, id: i64) -> Result<BTreeSet<ClipId>> {
-    Ok(store.cluster(id)?.clips.iter().map(|c| c.sha256).collect())
 }
 
 /// A clip by the beginning of its hash.
@@ -175,13 +171,7 @@ fn show(at: &StoreArg, id: i64, json: bool) -> Result<()> {
         output::say(&format!("  {} and {}: {}", link.a.short(), link.b.short(), link.explain()))?;
     }
     for d in &detail.decisions {
-        let what = match &d.ruling {
-            Ruling::Merge { .. } => "said that clips belong together",
-            Ruling::Split { .. } => "took clips out",
-            Ruling::Confirm { .. } => "confirmed it as a campaign",
-            Ruling::Name { .. } => "named it",
-        };
-        output::say(&format!("{} {} {what}", d.at, d.author))?;
+        output::say(&format!("{} {} {}", d.at, d.author, d.ruling.in_words()))?;
     }
     Ok(())
 }
@@ -214,7 +204,7 @@ fn export(
         ExportFormat::Opencti => pretty(stix_bundle(&dossier, StixFlavour::OpenCti))?,
         ExportFormat::Misp => pretty(misp_event(&dossier))?,
         ExportFormat::Csv => csv(&dossier),
-        ExportFormat::Html => campaign_page(&dossier, env!("CARGO_PKG_VERSION")),
+        ExportFormat::Html => campaign_page(&dossier.with_appearances(&store)?, env!("CARGO_PKG_VERSION")),
         ExportFormat::Parquet => return Ok(output::bytes(&parquet(&dossier)?)?),
         ExportFormat::MediaReview => {
             let (category, publisher) = judgement.context("wants --category and --publisher")?;
