@@ -304,7 +304,11 @@ fn a_clip_that_is_stopped_at_a_limit_each_time_becomes_a_dead_letter_and_the_res
         .collect();
     assert_eq!(states["long.wav"], "dead", "{states:?}");
     assert!(text(&out.stderr).contains("long.wav: once more: worker.lost"), "{}", text(&out.stderr));
+    // On a busy machine the short clip may meet the limit too: its entry is not what is counted.
     let dead = text(&place.run(&["jobs", "dead"]).stdout);
+    let mut lines = dead.lines().skip_while(|l| l.starts_with(' ') || !l.contains("long.wav"));
+    let entry: Vec<&str> = lines.next().into_iter().chain(lines.take_while(|l| l.starts_with(' '))).collect();
+    let dead = entry.join("\n");
     assert_eq!(
         dead.matches("worker.lost: stopped at the limit").count(),
         4,
