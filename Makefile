@@ -4,10 +4,13 @@ CARGO ?= cargo
 OUT ?= out
 # One way to build for release: another selection of targets has other features, and builds half of it again.
 RELEASE = $(CARGO) build --release --workspace --bins --examples --quiet
-.PHONY: demo demo-campaign scan serve test check advisories bench bench-detectors bench-campaigns wheel setup install clean
+.PHONY: demo demo-campaign scan serve test check advisories bench bench-detectors bench-campaigns fuzz wheel setup setup-tests install clean
 
 setup:
 	@scripts/setup.sh
+
+setup-tests:
+	@scripts/setup.sh --tests
 
 # Makes demo clips, scans them, and says where the reports are.
 demo: setup
@@ -31,16 +34,21 @@ serve: setup
 	@mkdir -p $(OUT)/serve
 	target/release/seamline serve --store $(or $(STORE),$(OUT)/serve/seen.db) $(ARGS)
 
-test: setup
+test: setup-tests
 	@scripts/test.sh
 
-check: setup
+check: setup-tests
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --quiet -- -D warnings
 	@scripts/test.sh
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --quiet
 	@command -v cargo-deny >/dev/null || $(CARGO) install cargo-deny --locked --quiet
 	$(CARGO) deny --log-level error check licenses bans sources
+
+# Every parser under libFuzzer for SECONDS each (600); needs cargo-fuzz. TARGETS=names for some, JOBS=n at once.
+fuzz: setup
+	@command -v cargo-fuzz >/dev/null || $(CARGO) install cargo-fuzz --locked --quiet
+	@fuzz/all.sh $(or $(SECONDS),600) $(TARGETS)
 
 # Known weaknesses of dependencies; fetches the advisory database, so it needs a network.
 advisories:

@@ -107,8 +107,8 @@ def main() -> None:
     items = Counter()
     for line in counted.out.splitlines():
         items[json.loads(line)["model"]] += json.loads(line)["shape"][0]
-    decode, scan, replay, reference, first, empty = Run(), Run(), Run(), Run(), Run(), Run()
-    onnx = float("inf")
+    decode, scan, replay, reference, first, started = Run(), Run(), Run(), Run(), Run(), Run()
+    onnx = begin = ready = float("inf")
     for _ in range(a.rounds):
         decode.take([*FFMPEG, "-threads", "1", "-i", minute, "-f", "null", "-"])
         scan.take(scan_of(minute))
@@ -118,7 +118,10 @@ def main() -> None:
         reference.take([python, "benches/python_reference.py", minute, a.cache / "models", "models", "--speech", speech,
                         "--threads", str(cores)])
         first.take(scan_of(still))
-        empty.take([binary, "--version"])
+        started.take([a.target / "examples/first_picture", binary, minute])
+        times = json.loads(started.out)
+        if times["first_s"] < begin:
+            begin, ready = times["first_s"], times["ready_s"]
     did = json.loads(reference.out)
     floor = max(decode.wall, onnx / cores)
     rows = [
@@ -136,7 +139,8 @@ def main() -> None:
         ("reference / scan: wall", f"{reference.wall / scan.wall:.2f}", "at least 2"),
         ("reference / scan: CPU", f"{reference.cpu / scan.cpu:.2f}", ""),
         ("scan / reference: peak memory", f"{scan.peak / reference.peak:.2f}", "at most 0.5"),
-        ("whole scan of a clip of one picture, start-up and exit included", f"{first.wall:.2f} s", "under 0.5 s to the first picture"),
+        ("start-up to the first decoded picture or sound", f"{begin:.2f} s ({ready:.2f} s of it until the worker is shut in)", "under 0.5 s"),
+        ("whole scan of a clip of one picture, start-up and exit included", f"{first.wall:.2f} s", ""),
     ]
     intro = ("a 60 s 720p talking head (drawn face, read speech), best of "
              f"{a.rounds} rounds in alternation. {machine()}")

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # All set-up for building, testing and running, on Debian 12. Idempotent: a second run takes about a second.
 # Everything comes from Debian's, PyPI's and crates.io's registries, pinned; every file is hashed before use.
+# With --tests also what only the tests need: a browser and Node for the web application's.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cache="${SEAMLINE_CACHE:-$PWD/.cache}"
@@ -13,6 +14,11 @@ packages=(
   libclang-14-dev clang-14 pkg-config
   flite espeak-ng pocketsphinx-testdata strace
 )
+if [ "${1:-}" = --tests ]; then
+  # By command, since Node may have come from elsewhere than Debian.
+  command -v chromium >/dev/null || packages+=(chromium)
+  command -v npm >/dev/null || packages+=(nodejs npm)
+fi
 missing=()
 for package in "${packages[@]}"; do
   [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")

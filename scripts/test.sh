@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every test: Rust (unit, integration, end to end), doc tests, and the Python recipes' own tests.
+# Every test: Rust (unit, integration, end to end), doc tests, the Python recipes' own, and the browser's.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo build --workspace --all-targets --quiet
@@ -19,14 +19,30 @@ if [ "$(cat "$exports/stamp" 2>/dev/null)" != "$wanted" ]; then
   "$exports/bin/python" -m pip install --quiet --disable-pip-version-check pytest==8.3.4
   echo "$wanted" >"$exports/stamp"
 fi
+# Requests made from the server's own description, likewise.
+api=.cache/api-venv wanted=$(sha256sum scripts/tests/api-requirements.txt | cut -c1-64)
+if [ "$(cat "$api/stamp" 2>/dev/null)" != "$wanted" ]; then
+  rm -rf "$api"
+  python3 -m venv "$api"
+  "$api/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
+    -r scripts/tests/api-requirements.txt
+  echo "$wanted" >"$api/stamp"
+fi
 .cache/venv/bin/python -m pytest -q scripts/tests
 "$exports/bin/python" -m pytest -q scripts/tests/test_campaign_exports.py
+"$api/bin/python" -m pytest -q scripts/tests/test_api_description.py
 # The Python package as a wheel would lay it out, with the extension that was just built.
 package=target/python/seamline
 rm -rf target/python && mkdir -p target/python
 cp -r crates/seamline-py/python/seamline "$package"
 cp target/debug/libseamline_native.so "$package/seamline_native.abi3.so"
 PYTHONPATH=target/python SEAMLINE_BIN="$PWD/target/debug/seamline" .cache/venv/bin/python -m pytest -q crates/seamline-py/tests
+# The web application in a real browser, on the server that was just built; the packages are pinned by hash.
+browser=crates/seamline-server/browser
+if [ ! -e "$browser/node_modules/.package-lock.json" ] || [ "$browser/package-lock.json" -nt "$browser/node_modules/.package-lock.json" ]; then
+  (cd "$browser" && npm ci --silent)
+fi
+node --test "$browser"/*.test.mjs
 cargo test --workspace --doc --quiet
 if cargo nextest --version >/dev/null 2>&1; then
   cargo nextest run --workspace --no-fail-fast

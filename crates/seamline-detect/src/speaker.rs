@@ -14,6 +14,9 @@ const LEAST_WINDOWS: u32 = 2;
 /// Speakers kept of a clip, those who speak longest; and runs of speech that are told apart at all.
 const MAX_SPEAKERS: usize = 8;
 const MAX_RUNS: usize = 4_096;
+/// Windows encoded at once: from four on, a window costs half of what it costs alone (its recurrent layers wait for
+/// memory).
+const BATCH: usize = 4;
 
 /// A speaker in a clip.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,20 +58,21 @@ impl SpeakerEncoder {
         self.model.manifest().sha256()
     }
 
-    /// The vector of one window, which must be whole.
-    pub fn encode(&self, samples: &[f32]) -> Result<Vec<f32>, DetectError> {
-        let mut outputs = self.model.run(&[1, self.window], samples)?;
-        let vector = outputs.drain(..1).next().map(|o| o.data).unwrap_or_default();
-        if vector.is_empty() || vector.iter().any(|v| !v.is_finite()) {
+    /// The vectors of whole windows that lie one after the other in `samples`.
+    pub fn encode(&self, samples: &[f32]) -> Result<Vec<Vec<f32>>, DetectError> {
+        let windows = samples.len() / self.window;
+        let mut outputs = self.model.run(&[windows, self.window], samples)?;
+        let all = outputs.drain(..1).next().map(|o| o.data).unwrap_or_default();
+        if all.is_empty() || !all.len().is_multiple_of(windows) || all.iter().any(|v| !v.is_finite()) {
             let model = self.model.manifest().id.to_string();
             return Err(DetectError::Output { model, message: "a voice that is no vector".into() });
         }
-        Ok(vector)
+        Ok(all.chunks_exact(all.len() / windows).map(<[f32]>::to_vec).collect())
     }
 
     /// Begins a clip.
     pub fn start(&self) -> SpeakerRun<'_> {
-        SpeakerRun { encoder: self, runs: BTreeMap::new() }
+        SpeakerRun { encoder: self, runs: BTreeMap::new(), waiting: Vec::new(), samples: Vec::new() }
     }
 }
 
@@ -77,8 +81,14 @@ impl SpeakerEncoder {
 pub struct SpeakerRun<'e> {
     encoder: &'e SpeakerEncoder,
     /// Sum of vectors, their number and the span, by stream and run of speech.
-    runs: BTreeMap<(StreamIndex, u32), (Vec<f32>, u32, Span)>,
+    runs: BTreeMap<Key, (Vec<f32>, u32, Span)>,
+    /// Windows that are encoded together, and their samples.
+    waiting: Vec<(Key, Span)>,
+    samples: Vec<f32>,
 }
+
+/// Stream and run of speech.
+type Key = (StreamIndex, u32);
 
 impl SpeakerRun<'_> {
     /// Takes a window of speech; of another length, or cut short, it is passed over.
@@ -88,16 +98,29 @@ impl SpeakerRun<'_> {
         if !wanted || (self.runs.len() >= MAX_RUNS && !self.runs.contains_key(&key)) {
             return Ok(());
         }
-        let vector = self.encoder.encode(&window.samples)?;
-        let run = self.runs.entry(key).or_insert((vec![0.0; vector.len()], 0, window.span));
-        run.0.iter_mut().zip(&vector).for_each(|(sum, v)| *sum += v);
-        run.1 += 1;
-        run.2 = run.2.union(&window.span);
+        self.waiting.push((key, window.span));
+        self.samples.extend_from_slice(&window.samples);
+        if self.waiting.len() < BATCH { Ok(()) } else { self.encode() }
+    }
+
+    fn encode(&mut self) -> Result<(), DetectError> {
+        if self.waiting.is_empty() {
+            return Ok(());
+        }
+        let vectors = self.encoder.encode(&self.samples)?;
+        self.samples.clear();
+        for ((key, span), vector) in self.waiting.drain(..).zip(vectors) {
+            let run = self.runs.entry(key).or_insert((vec![0.0; vector.len()], 0, span));
+            run.0.iter_mut().zip(&vector).for_each(|(sum, v)| *sum += v);
+            run.1 += 1;
+            run.2 = run.2.union(&span);
+        }
         Ok(())
     }
 
     /// The speakers, by when they are heard first.
-    pub fn finish(self) -> Vec<Voice> {
+    pub fn finish(mut self) -> Result<Vec<Voice>, DetectError> {
+        self.encode()?;
         let mut speakers: Vec<(Vec<f32>, u32, Span)> = Vec::new();
         // Long runs first: they say best who somebody is, and the order does not depend on anything else.
         let mut runs: Vec<_> = self.runs.into_iter().collect();
@@ -125,7 +148,7 @@ impl SpeakerRun<'_> {
             let length = sum.iter().map(|v| v * v).sum::<f32>().sqrt();
             sum.iter().map(|v| v / length.max(f32::MIN_POSITIVE)).collect()
         };
-        speakers.into_iter().map(|(sum, _, span)| Voice { span, vector: unit(sum) }).collect()
+        Ok(speakers.into_iter().map(|(sum, _, span)| Voice { span, vector: unit(sum) }).collect())
     }
 }
 

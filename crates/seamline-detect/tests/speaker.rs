@@ -52,7 +52,7 @@ fn voices(encoder: &SpeakerEncoder, samples: &[f32]) -> Vec<Voice> {
         sampler.push(&block, &mut sink).unwrap();
     }
     sampler.finish(&mut sink).unwrap();
-    run.finish()
+    run.finish().unwrap()
 }
 
 fn cosine(a: &Voice, b: &Voice) -> f32 {

@@ -196,21 +196,40 @@ fn ladder(out: &mut String, lines: &[Line<'_>]) {
                 continue;
             }
             *out += &format!("\n## {what} under the ladder: {modality}\n");
+            let mut of_a_share = false;
             let body: Vec<Vec<String>> = conditions
                 .iter()
                 .map(|condition| {
                     let mut cells = vec![(*condition).to_owned()];
                     for detector in &with {
-                        let line = here.iter().find(|l| l.key[2] == *detector && l.key[3] == *condition);
-                        cells.push(shown(line.and_then(|l| l.by_metric.get(metric)), digits, scale));
+                        let line = |condition: &str| {
+                            here.iter().find(|l| l.key[2] == *detector && l.key[3] == condition).copied()
+                        };
+                        let (line, clean) = (line(condition), line("clean"));
+                        let mut cell = shown(line.and_then(|l| l.by_metric.get(metric)), digits, scale);
+                        if let (Some(n), Some(all)) = (line.and_then(trials), clean.and_then(trials))
+                            && n < all
+                        {
+                            cell += &format!(" ({n})");
+                            of_a_share = true;
+                        }
+                        cells.push(cell);
                     }
                     cells
                 })
                 .collect();
             let head: Vec<&str> = std::iter::once("condition").chain(with.iter().copied()).collect();
             markdown_table(out, &head, &body);
+            if of_a_share {
+                *out += "\n(n): over n trials, a share of each source and class.\n";
+            }
         }
     }
+}
+
+/// Trials behind a line, scored or not.
+fn trials(line: &Line<'_>) -> Option<u64> {
+    line.by_metric.get("coverage").map(|c| c.n_bonafide + c.n_spoof)
 }
 
 fn slices(out: &mut String, title: &str, column: &str, at: usize, lines: &[Line<'_>]) {

@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 use seamline_core::Label::{self, Bonafide, Spoof};
-use seamline_eval::protocol::{Format, Protocol, ProtocolError, ReadOptions};
+use seamline_eval::protocol::{Format, Protocol, ProtocolError, ReadOptions, Share};
 use std::path::{Path, PathBuf};
 
 struct File {
@@ -209,6 +209,34 @@ fn a_person_in_two_splits_is_refused_even_when_only_one_is_asked_for() {
             && error.to_string().contains("rows 2 (a.wav) and 4 (c.wav)"),
         "{error}"
     );
+}
+
+#[test]
+fn a_share_keeps_the_make_up_and_a_larger_one_holds_it() {
+    let mut text = format!("{HEADER}\n");
+    for (source, bonafide, spoof) in [("big", 40, 20), ("small", 3, 1)] {
+        for (label, n) in [("bonafide", bonafide), ("spoof", spoof)] {
+            for i in 0..n {
+                let id = format!("{source}-{label}-{i}");
+                text += &format!("{id}\t{id}.wav\t\taudio\t{label}\tTTS\tgen\t{source}\teval\n");
+            }
+        }
+    }
+    let f = file("p.tsv", &text);
+    let ids = |fraction: f64| -> Vec<String> {
+        let options = ReadOptions { share: Share::new(fraction), ..ReadOptions::default() };
+        let p = Protocol::read(&f.path, Format::Seamline, &options).unwrap();
+        p.trials.into_iter().map(|t| t.id).collect()
+    };
+    let quarter = ids(0.25);
+    let of = |prefix: &str| quarter.iter().filter(|id| id.starts_with(prefix)).count();
+    assert_eq!(["big-b", "big-s", "small-b", "small-s"].map(of), [10, 5, 1, 1]);
+    let half = ids(0.5);
+    assert!(quarter.iter().all(|id| half.contains(id)) && half.len() == 33, "{half:?}");
+    assert_eq!(ids(1.0).len(), 64);
+    for none in [0.0, -1.0, 1.1, f64::NAN] {
+        assert_eq!(Share::new(none), None);
+    }
 }
 
 #[test]

@@ -351,7 +351,7 @@ fn listen(
     }
     if let Some((clip, mut observer)) = observer {
         if let Some((encoder, speakers)) = speakers {
-            observer.voices(encoder.sha256(), speakers.finish());
+            observer.voices(encoder.sha256(), speakers.finish()?);
         }
         heard.observed = Some(observer.finish(clip));
     }

@@ -73,6 +73,11 @@ clip-shared = Was es mit anderen Clips teilt
 clip-shares-nothing = Kein anderer Clip hier teilt Bilder, Ton, eine Stimme oder ein Logo mit ihm.
 clip-campaign = Zu seiner Kampagne
 
+beside-title = Nebeneinander
+beside-shared = Was sie teilen
+beside-not-kept = Die Datei wurde hier nicht aufbewahrt und kann nicht abgespielt werden.
+beside-play = Beide ab hier abspielen
+
 campaigns-title = Kampagnen
 campaigns-lead = Clips, die durch Gemeinsames zusammengehören. Die Maschine schlägt vor, Menschen entscheiden.
 campaigns-none = Bisher gehören keine zwei Clips zusammen.

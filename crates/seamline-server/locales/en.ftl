@@ -73,6 +73,11 @@ clip-shared = What it shares with other clips
 clip-shares-nothing = No other clip here shares pictures, sound, a voice or a logo with it.
 clip-campaign = To its campaign
 
+beside-title = Side by side
+beside-shared = What they share
+beside-not-kept = Its file was not kept here, so it cannot be played.
+beside-play = Play both from here
+
 campaigns-title = Campaigns
 campaigns-lead = Clips that belong together by what they share. The machine proposes; analysts decide.
 campaigns-none = No two clips belong together so far.

@@ -73,6 +73,11 @@ clip-shared = Qué comparte con otros clips
 clip-shares-nothing = Ningún otro clip de aquí comparte imágenes, sonido, una voz o un logotipo con él.
 clip-campaign = A su campaña
 
+beside-title = Lado a lado
+beside-shared = Lo que comparten
+beside-not-kept = El archivo no se ha guardado aquí y no puede reproducirse.
+beside-play = Reproducir ambos desde aquí
+
 campaigns-title = Campañas
 campaigns-lead = Clips unidos por lo que comparten. La máquina propone, los analistas deciden.
 campaigns-none = Todavía no hay dos clips relacionados.

@@ -73,6 +73,11 @@ clip-shared = Ce qu’il partage avec d’autres clips
 clip-shares-nothing = Aucun autre clip ici ne partage d’images, de son, de voix ou de logo avec lui.
 clip-campaign = Vers sa campagne
 
+beside-title = Côte à côte
+beside-shared = Ce qu’ils partagent
+beside-not-kept = Le fichier n’a pas été conservé ici et ne peut pas être lu.
+beside-play = Lire les deux à partir d’ici
+
 campaigns-title = Campagnes
 campaigns-lead = Des clips que relie ce qu’ils partagent. La machine propose, les analystes décident.
 campaigns-none = Aucun clip n’est encore lié à un autre.

@@ -73,6 +73,11 @@ clip-shared = Co łączy go z innymi klipami
 clip-shares-nothing = Żaden inny klip tutaj nie ma z nim wspólnych obrazów, dźwięku, głosu ani logo.
 clip-campaign = Do jego kampanii
 
+beside-title = Obok siebie
+beside-shared = Co mają wspólnego
+beside-not-kept = Plik nie został tu zachowany, więc nie można go odtworzyć.
+beside-play = Odtwórz oba od tego miejsca
+
 campaigns-title = Kampanie
 campaigns-lead = Klipy powiązane tym, co mają wspólnego. Maszyna proponuje, analitycy decydują.
 campaigns-none = Na razie żadne dwa klipy nie są powiązane.

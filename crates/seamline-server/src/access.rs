@@ -61,6 +61,7 @@ pub const ROUTES: &[(&str, &str, Need)] = &[
     ("GET", "/clips", READ),
     ("GET", "/clips/{sha256}", READ),
     ("GET", "/clips/{sha256}/media", READ),
+    ("GET", "/clips/{sha256}/beside/{other}", READ),
     ("GET", "/campaigns", READ),
     ("GET", "/campaigns/{id}", READ),
     ("POST", "/campaigns/merge", ANALYST),

@@ -2,6 +2,7 @@
 
 use crate::cli::ProfileArg;
 use clap::{Args, Subcommand, ValueEnum};
+use seamline_eval::protocol::Share;
 use std::path::PathBuf;
 
 #[derive(Subcommand, Debug)]
@@ -30,9 +31,16 @@ pub(crate) struct ProtocolArgs {
     /// Only this compression, e.g. c23 (faceforensics, deepfakebench)
     #[arg(long, value_name = "NAME")]
     pub(crate) compression: Option<String>,
+    /// Only this share of each source and class, e.g. 0.25, the same trials each time
+    #[arg(long, value_name = "FRACTION", value_parser = share)]
+    pub(crate) share: Option<Share>,
     /// Where the clips are: paths in the protocol start here
     #[arg(long, value_name = "ROOT")]
     pub(crate) media: Option<PathBuf>,
+}
+
+fn share(text: &str) -> Result<Share, String> {
+    text.parse().ok().and_then(Share::new).ok_or_else(|| "a fraction over 0, at most 1".to_owned())
 }
 
 /// How figures get their intervals.
@@ -63,7 +71,7 @@ pub(crate) struct RunArgs {
     /// Detectors, by id [default: every shipped detector that is calibrated]
     #[arg(short, long, value_name = "LIST", value_delimiter = ',')]
     pub(crate) detectors: Vec<String>,
-    /// Conditions of the robustness ladder: `clean`, names, or `all`
+    /// Conditions of the robustness ladder: `clean`, names, `ladder` (all names), or `all`
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "clean")]
     pub(crate) conditions: Vec<String>,
     /// Folder for evidence and results

@@ -242,7 +242,11 @@ fn every_route_asks_for_the_role_that_the_table_says() {
     for (method, path, need) in ROUTES {
         let zeros = "0".repeat(64);
         let id = if path.contains("campaigns") { "1" } else { &zeros };
-        let path = path.replace("{sha256}", &zeros).replace("{name}", "app.js").replace("{id}", id);
+        let path = path
+            .replace("{sha256}", &zeros)
+            .replace("{name}", "app.js")
+            .replace("{id}", id)
+            .replace("{other}", &zeros);
         let refused = |a: &Answer| {
             a.status == 401
                 || a.status == 403

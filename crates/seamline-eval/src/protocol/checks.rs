@@ -1,14 +1,20 @@
 //! What makes a protocol unfit for measuring: duplicates, contradictions, overlap between splits, missing files.
 
-use super::{Draft, Protocol, ProtocolError, Trial};
+use super::{Draft, Modality, Protocol, ProtocolError, Share, Trial};
 use crate::text::{self, TextError};
+use seamline_core::Label;
+use sha2::{Digest, Sha256};
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
 impl Draft {
-    /// Checks everything, then keeps `split`.
-    pub(super) fn finish(mut self, split: Option<&str>) -> Result<Protocol, ProtocolError> {
+    /// Checks everything, then keeps `split`, each file once, and of that `share`.
+    pub(super) fn finish(
+        mut self,
+        split: Option<&str>,
+        share: Option<Share>,
+    ) -> Result<Protocol, ProtocolError> {
         let path = self.path.clone();
         if !self.bad_labels.is_empty() {
             let rows = text::some_rows(&self.bad_labels);
@@ -37,7 +43,7 @@ impl Draft {
         }
         let known: BTreeSet<String> = self.protocol.trials.iter().map(|t| t.split.clone()).collect();
         if let Some(split) = split {
-            self.keep(split);
+            self.keep(|t| t.split == split);
         }
         if self.protocol.trials.is_empty() {
             let known = known.into_iter().collect::<Vec<_>>().join(", ");
@@ -45,14 +51,18 @@ impl Draft {
             return Err(ProtocolError::NoTrials { path, split, known });
         }
         self.merge_same_files();
+        if let Some(share) = share {
+            let chosen = share.of(&self.protocol.trials);
+            self.keep(|t| chosen.contains(&t.row));
+        }
         Ok(self.protocol)
     }
 
-    fn keep(&mut self, split: &str) {
+    fn keep(&mut self, wanted: impl Fn(&Trial) -> bool) {
         let mut new_index = HashMap::new();
         let mut kept = Vec::new();
         for (old, trial) in (0_u32..).zip(std::mem::take(&mut self.protocol.trials)) {
-            if trial.split == split {
+            if wanted(&trial) {
                 new_index.insert(old, kept.len() as u32);
                 kept.push(trial);
             }
@@ -85,6 +95,26 @@ impl Draft {
             }
         });
         self.protocol.same_file = left_out;
+    }
+}
+
+impl Share {
+    /// Rows of the trials that are taken.
+    fn of(self, trials: &[Trial]) -> BTreeSet<usize> {
+        let mut strata: BTreeMap<(&str, bool, Modality), Vec<([u8; 32], usize)>> = BTreeMap::new();
+        for trial in trials {
+            let stratum = (trial.source.as_str(), trial.label == Label::Spoof, trial.modality);
+            // A hash orders them: the same trials whatever the order of rows, and a larger share holds a smaller one.
+            let order = Sha256::digest(trial.id.as_bytes()).into();
+            strata.entry(stratum).or_default().push((order, trial.row));
+        }
+        let mut rows = BTreeSet::new();
+        for mut stratum in strata.into_values() {
+            stratum.sort_unstable();
+            let taken = (stratum.len() as f64 * self.fraction()).ceil() as usize;
+            rows.extend(stratum.iter().take(taken).map(|s| s.1));
+        }
+        rows
     }
 }
 

@@ -229,6 +229,25 @@ pub struct ReadOptions<'a> {
     pub split: Option<&'a str>,
     /// Take only this compression (FaceForensics++, DeepfakeBench), e.g. `c23`.
     pub compression: Option<&'a str>,
+    /// Take only this share.
+    pub share: Option<Share>,
+}
+
+/// A share of a protocol that keeps its make-up: the same fraction of each source, class and kind of clip, rounded up.
+/// Which trials is decided by the SHA-256 of their names, so that a larger share holds a smaller one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Share(f64);
+
+impl Share {
+    /// A fraction over 0, at most 1; others are none.
+    pub fn new(fraction: f64) -> Option<Self> {
+        (fraction > 0.0 && fraction <= 1.0).then_some(Self(fraction))
+    }
+
+    /// The fraction.
+    pub const fn fraction(self) -> f64 {
+        self.0
+    }
 }
 
 impl Protocol {
@@ -250,7 +269,7 @@ impl Protocol {
             Format::AsvSpoof2021 => asvspoof::y2021(&mut draft, &text)?,
             Format::AsvSpoof5 => asvspoof::y5(&mut draft, &text)?,
         }
-        draft.finish(options.split)
+        draft.finish(options.split, options.share)
     }
 }
 

@@ -249,7 +249,8 @@ fn ruling(db: &SqliteStore, wish: Wish) -> Result<Ruling, Problem> {
 /// A name.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct NameBody {
-    /// 1 to 200 bytes.
+    /// 1 to 200 bytes of UTF-8, without control characters.
+    #[schema(min_length = 1, max_length = 200)]
     name: String,
 }
 

@@ -118,7 +118,7 @@ pub(crate) struct MatchList {
 #[into_params(parameter_in = Query)]
 pub(crate) struct ClipFilter {
     /// A part of the name, or the beginning of the SHA-256 (six digits or more)
-    #[param(max_length = 120)]
+    #[param(max_length = 400)]
     pub(crate) q: Option<String>,
     /// supports_spoof, supports_bonafide, inconclusive or not_assessable
     #[param(pattern = "^(supports_spoof|supports_bonafide|inconclusive|not_assessable)?$")]
@@ -142,8 +142,8 @@ pub(crate) async fn find(app: &App, q: &ClipFilter) -> Result<(Vec<StoredClip>, 
     if conclusion.as_deref().is_some_and(|c| !CONCLUSIONS.contains(&c)) {
         return Err(Problem::bad(format!("conclusion: {}", CONCLUSIONS.join(", "))));
     }
-    if q.q.as_deref().is_some_and(|t| t.len() > 500) {
-        return Err(Problem::bad("q: longer than 500 bytes"));
+    if q.q.as_deref().is_some_and(|t| t.chars().count() > 400) {
+        return Err(Problem::bad("q: longer than 400 characters"));
     }
     let query = ClipQuery {
         text: q.q.clone(),

@@ -207,9 +207,19 @@ pub(crate) async fn get(
     json(&headers, &JobView::new(&job, &attempts))
 }
 
+/// A server-sent event about a job.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "described here, written by axum")]
+pub(crate) struct JobEvent {
+    /// `job`.
+    event: String,
+    /// The job as JSON text, as `GET /v1/jobs/{id}` has it.
+    data: String,
+}
+
 /// One job, each time something about it changes, until it ends: server-sent events named `job`.
 #[utoipa::path(get, path = "/v1/jobs/{id}/events", tag = "jobs", params(("id" = String, Path, description = "the job's name", pattern = "^[0-9a-fA-F]{64}$")), responses(
-    (status = 200, content_type = "text/event-stream", body = String), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem), (status = 429, body = Problem)))]
+    (status = 200, content_type = "text/event-stream", body = JobEvent), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem), (status = 429, body = Problem)))]
 pub(crate) async fn events(
     State(app): State<App>,
     Path(id): Path<String>,

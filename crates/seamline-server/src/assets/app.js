@@ -107,13 +107,34 @@ if (player) {
   for (const bar of document.querySelectorAll(".timeline g[data-from]")) {
     bar.setAttribute("tabindex", "0");
     bar.setAttribute("role", "button");
-    const title = bar.querySelector("title")?.textContent;
-    if (title) bar.setAttribute("aria-label", title);
+    // The name holds what is written on the bar too: people who speak to their computer say what they see.
+    const title = bar.querySelector("title");
+    if (title && bar.querySelector("text")) title.textContent += ", ";
+    bar.setAttribute("aria-label", bar.textContent);
     bar.closest("svg")?.removeAttribute("role");
     const seek = () => { player.currentTime = Number(bar.dataset.from); player.scrollIntoView({ block: "nearest" }); };
     bar.addEventListener("click", seek);
     bar.addEventListener("keydown", (e) => {
       if (e.key === "Enter" || e.key === " ") { e.preventDefault(); seek(); }
     });
+  }
+}
+
+// Two clips side by side play from a stretch that they share, each at its own speed.
+const both = [0, 1].map((n) => document.getElementById("player-" + n));
+if (both.every((p) => p && "play" in p)) {
+  for (const stretch of document.querySelectorAll("[data-left]")) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "plain";
+    button.textContent = stretch.dataset.play;
+    button.addEventListener("click", () => {
+      both[0].currentTime = Number(stretch.dataset.left);
+      both[1].currentTime = Number(stretch.dataset.right);
+      both[1].playbackRate = Math.min(Math.max(Number(stretch.dataset.speed) || 1, 0.25), 4);
+      both[1].muted = true;
+      for (const player of both) player.play().catch(() => {});
+    });
+    stretch.append(button);
   }
 }

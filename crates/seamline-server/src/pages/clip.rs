@@ -18,7 +18,7 @@ use seamline_core::{ClipId, ClipRecord, Sighting, StreamKind};
 use seamline_report::html as report;
 
 /// As everywhere, and styles within the page: the report places what it draws by them.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; media-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+pub(super) const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; media-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 pub(super) async fn page(
     State(app): State<App>,
@@ -75,23 +75,47 @@ async fn made(app: &App, view: &View, sha256: &str) -> Result<Response, Problem>
     Ok(response)
 }
 
-/// Only what the media folder holds is played: other files may have changed since.
 fn player(view: &View, app: &App, id: &ClipId, record: &ClipRecord) -> Markup {
-    let source = format!("/clips/{id}/media");
-    // Pictures that move and are no video to a browser.
-    let animation = |codec: &str| matches!(codec, "gif" | "webp" | "apng" | "png");
-    let moving = record.streams.iter().any(|s| s.kind == StreamKind::Video && !animation(&s.codec));
-    let sound = record.streams.iter().any(|s| s.kind == StreamKind::Audio);
     html! {
-        @if app.media.holds(id) {
+        @if let Some(media) = media(view, app, id, record, "player") {
             section class="player" aria-label=(view.t("clip-player")) {
-                @if moving { video id="player" src=(source) controls preload="metadata" {} }
-                @else if sound { audio id="player" src=(source) controls preload="metadata" {} }
-                @else { img src=(source) alt=(view.t("clip-picture")); }
-                @if moving || sound { p class="sub" { (view.t("clip-seek")) } }
+                (media)
+                @if is_video(record) || has_sound(record) {
+                    p class="sub" { (view.t("clip-seek")) }
+                }
             }
         }
     }
+}
+
+/// What plays or shows a clip, with `id` where it plays. Only what the media folder holds: other files may have changed.
+pub(super) fn media(
+    view: &View,
+    app: &App,
+    id: &ClipId,
+    record: &ClipRecord,
+    element: &str,
+) -> Option<Markup> {
+    let source = format!("/clips/{id}/media");
+    let moving = is_video(record);
+    let sound = has_sound(record);
+    app.media.holds(id).then(|| {
+        html! {
+            @if moving { video id=(element) src=(source) controls preload="metadata" {} }
+            @else if sound { audio id=(element) src=(source) controls preload="metadata" {} }
+            @else { img src=(source) alt=(view.t("clip-picture")); }
+        }
+    })
+}
+
+fn is_video(record: &ClipRecord) -> bool {
+    // Pictures that move and are no video to a browser.
+    let animation = |codec: &str| matches!(codec, "gif" | "webp" | "apng" | "png");
+    record.streams.iter().any(|s| s.kind == StreamKind::Video && !animation(&s.codec))
+}
+
+fn has_sound(record: &ClipRecord) -> bool {
+    record.streams.iter().any(|s| s.kind == StreamKind::Audio)
 }
 
 fn context(view: &View, a: &Around) -> Markup {
@@ -121,7 +145,7 @@ fn shared(view: &View, a: &Around) -> Markup {
                     @for (link, other) in &a.links {
                         li {
                             a href={ "/clips/" (other.sha256) } { (shown(&other.path)) } " " (badge(&view.words, &other.conclusion))
-                            span class="sub" { (link.explain()) }
+                            span class="sub" { (link.explain()) " " a href={ "/clips/" (a.clip.sha256) "/beside/" (other.sha256) } { (view.t("beside-title")) } }
                         }
                     }
                 }

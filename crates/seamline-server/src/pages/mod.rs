@@ -1,5 +1,6 @@
 //! Pages for people: made here, readable without any script; `assets/app.js` only saves reloading.
 
+mod beside;
 mod campaigns;
 mod clip;
 mod clips;
@@ -37,6 +38,7 @@ pub(crate) fn router(upload_limit: usize) -> Router<App> {
         .route("/clips", get(clips::page))
         .route("/clips/{sha256}", get(clip::page))
         .route("/clips/{sha256}/media", get(media::get))
+        .route("/clips/{sha256}/beside/{other}", get(beside::page))
         .route("/campaigns", get(campaigns::list))
         .route("/campaigns/merge", post(campaigns::merge))
         .route("/campaigns/{id}", get(campaigns::page))

@@ -33,6 +33,7 @@ fn protocol(args: &ProtocolArgs) -> Result<Protocol> {
         media: args.media.as_deref(),
         split: args.split.as_deref(),
         compression: args.compression.as_deref(),
+        share: args.share,
     };
     Ok(Protocol::read(&args.protocol, format, &options)?)
 }

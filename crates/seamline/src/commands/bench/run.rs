@@ -86,6 +86,7 @@ fn rungs(names: &[String]) -> Result<Vec<Rung>> {
                 rungs.push(None);
                 rungs.extend(LADDER.iter().map(Some));
             }
+            "ladder" => rungs.extend(LADDER.iter().map(Some)),
             CLEAN => rungs.push(None),
             other => rungs.push(Some(Condition::find(other)?)),
         }

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use seamline_eval::answers::AnswerSet;
 use seamline_eval::evidence::{self, CLEAN, Strictness};
 use seamline_eval::measure::{MeasureOptions, Row, measure};
-use seamline_eval::protocol::Protocol;
+use seamline_eval::protocol::{Protocol, Share};
 use seamline_eval::{arena, html, summary, trials};
 use std::fs::{self, File};
 use std::io::BufWriter;
@@ -60,7 +60,7 @@ impl<'a> Scored<'a> {
         let options = MeasureOptions { resamples: bootstrap.resamples, seed: bootstrap.seed };
         let rows = measure(protocol, set, &options);
         let split = args.split.as_deref().unwrap_or_default();
-        Self { protocol, set, split, notes: notes(protocol, set, split, bootstrap), rows }
+        Self { protocol, set, split, notes: notes(protocol, set, split, args.share, bootstrap), rows }
     }
 
     fn show(&self) -> Result<()> {
@@ -95,8 +95,17 @@ impl<'a> Scored<'a> {
 }
 
 /// What a reader must know beside the figures.
-fn notes(protocol: &Protocol, set: &AnswerSet, split: &str, bootstrap: BootstrapArgs) -> Vec<String> {
-    let of = if split.is_empty() { String::new() } else { format!(", split {split}") };
+fn notes(
+    protocol: &Protocol,
+    set: &AnswerSet,
+    split: &str,
+    share: Option<Share>,
+    bootstrap: BootstrapArgs,
+) -> Vec<String> {
+    let mut of = if split.is_empty() { String::new() } else { format!(", split {split}") };
+    if let Some(share) = share {
+        of += &format!(", {} of each source and class", share.fraction());
+    }
     let mut notes = vec![format!(
         "Protocol {}{of}: {} trials; {} resamples, seed {}.",
         protocol.name,

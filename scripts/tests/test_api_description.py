@@ -1,0 +1,53 @@
+"""The running server against its own OpenAPI description, by requests that schemathesis makes from it.
+
+Needs scripts/tests/api-requirements.txt, which `make test` installs in an environment of its own, and the program that
+was just built.
+"""
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("schemathesis")
+ROOT = Path(__file__).resolve().parents[2]
+SEAMLINE = Path(os.environ.get("SEAMLINE_BIN", ROOT / "target/debug/seamline"))
+READING = Path("/usr/share/pocketsphinx/test/data/librivox/sense_and_sensibility_01_austen_64kb-0870.wav")
+# Not: that whatever fits the description is taken. A number that fits may name no campaign, a time may not exist.
+CHECKS = ["not_a_server_error", "status_code_conformance", "content_type_conformance", "response_schema_conformance",
+          "response_headers_conformance", "negative_data_rejection", "ignored_auth", "unsupported_method"]
+
+
+@pytest.fixture
+def server(tmp_path):
+    environment = {**os.environ, "SEAMLINE_HOME": str(ROOT)}
+    store = ["--store", tmp_path / "s.db"]
+    run = lambda *args: subprocess.run([SEAMLINE, *args], env=environment, capture_output=True, text=True)
+    scanned = run("scan", READING, "--quiet", "--detectors", "perth", *store)
+    assert scanned.returncode in (0, 1), scanned.stderr
+    token = run("tokens", "create", "--role", "admin", "schemathesis", *store).stdout.strip()
+    assert token
+    serve = [SEAMLINE, "serve", *store, "--listen", "127.0.0.1:0", "--tokens", "--no-work", "--rate", "100000", "--uploads", "1000"]
+    with subprocess.Popen(serve, env=environment, stderr=subprocess.PIPE, text=True) as child:
+        for line in child.stderr:
+            if found := re.search(r"listening on (http://\S+)", line):
+                break
+        try:
+            yield found.group(1), token
+        finally:
+            child.kill()
+
+
+def test_every_answer_is_one_that_the_description_has(server, tmp_path):
+    address, token = server
+    # Every text is a text in a form: nothing of it can be of a wrong type.
+    (tmp_path / "schemathesis.toml").write_text(
+        '[[operations]]\ninclude-name = "POST /v1/clips"\n[operations.checks]\nnegative_data_rejection.enabled = false\n')
+    command = [Path(sys.executable).parent / "schemathesis", "run", f"{address}/openapi.json", "-H", f"Authorization: Bearer {token}",
+               "--checks", ",".join(CHECKS), "--phases", "examples,coverage,fuzzing", "--max-examples", "10", "--seed", "1",
+               "--workers", "1", "--suppress-health-check", "all", "--no-color"]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=900)
+    assert ended.returncode == 0, ended.stdout[-20000:]
+    assert "Tested: 19" in ended.stdout, ended.stdout[-1500:]
