@@ -1,0 +1,91 @@
+"""Does the heat-map of face-blend lie where a face was changed? Measured on self-blended faces of people never trained on,
+whose change is known, against a fixed map that is warm in the middle of every face.
+
+    heat_check.py [--faces N]      (after crops.py; about 3 s a face on one core)
+
+The map is that of crates/seamline-detect/src/telling.rs: windows of 2 x 2 cells of a 14 x 14 grid are made coarse in turn.
+Only pseudo-fakes that score at least 1 above their original count: of the others a map explains nothing. Truth: cells whose mean
+absolute change is over a quarter of the strongest cell's. Other ways of hiding are compared and were not chosen.
+"""
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+from face_detect import ROOT
+from imagery import session
+from imagery_train import auc
+from pixels import resize
+from sbi import SIZE, cut, fake
+
+MARGIN, CROP_MARGIN = 1.3, 1.8
+HELD_OUT = 0      # train.py
+GRID, WINDOW, EDGE = 14, 2, 4.0
+
+
+def tensor(crops: list[np.ndarray]) -> np.ndarray:
+    return np.ascontiguousarray(((np.stack(crops).astype(np.float32) - 127) / 128).transpose(0, 3, 1, 2))
+
+
+def soft(cell: int) -> np.ndarray:
+    at, low, high = np.arange(SIZE) + 0.5, cell * SIZE / GRID, (cell + WINDOW) * SIZE / GRID
+    return np.clip(np.minimum(at - low, high - at) / EDGE + 0.5, 0, 1).astype(np.float32)
+
+
+def heat(score, crop: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """How far the score falls, a cell, when `other` shows in its windows."""
+    whole, falls, count = score(crop), np.zeros((GRID, GRID)), np.zeros((GRID, GRID))
+    for offset in (0, WINDOW // 2):
+        for y in range(offset, GRID - WINDOW + 1, WINDOW):
+            for x in range(offset, GRID - WINDOW + 1, WINDOW):
+                part = (soft(y)[:, None] * soft(x)[None])[:, :, None]
+                hidden = (crop * (1 - part) + other * part + 0.5).astype(np.uint8)
+                falls[y:y + WINDOW, x:x + WINDOW] += whole - score(hidden)
+                count[y:y + WINDOW, x:x + WINDOW] += 1
+    return falls / count
+
+
+def others(crop: np.ndarray) -> dict[str, np.ndarray]:
+    coarse = resize(resize(crop, GRID, GRID, "area"), SIZE, SIZE)
+    return {"coarse": coarse, "grey": np.full_like(crop, 127), "blurred": cv2.GaussianBlur(crop, (0, 0), 3)}
+
+
+def main() -> None:
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--work", type=Path, default=ROOT / ".cache/train/vision")
+    p.add_argument("--faces", type=int, default=60)
+    args = p.parse_args()
+    cv2.setNumThreads(1)
+    index = [e for e in json.loads((args.work / "crops/crops.json").read_text()) if e["fold"] == HELD_OUT]
+    net = session(ROOT / "models/face-blend/model.onnx")
+    score = lambda crop: float(net.run(None, {"crop": tensor([crop])})[0][0])
+    rng, tried, rows = np.random.default_rng(11), 0, []
+    middle = np.exp(-((np.arange(GRID) - 6.5) ** 2) / 18)
+    middle = middle[:, None] * middle[None]
+    for e in rng.permutation(index):
+        rgb = cv2.imread(str(args.work / "crops" / e["file"]))[:, :, ::-1]
+        item = {"rgb": np.ascontiguousarray(rgb), "points": np.array(e["points"], np.float32), "face": e["face"], "grey": e["grey"]}
+        forged = fake(rng, item, None)
+        a, b = (cut(x, MARGIN, CROP_MARGIN, 0.0, 0.0, False) for x in (rgb, forged))
+        tried += 1
+        if score(b) - score(a) >= 1:
+            change = np.abs(a.astype(float) - b).mean(2).reshape(GRID, SIZE // GRID, GRID, SIZE // GRID).mean((1, 3))
+            truth = change > change.max() / 4
+            maps = {k: heat(score, b, o) for k, o in others(b).items()} | {"middle of the face": middle}
+            rows.append({"share": truth.mean()} | {k: (auc(m[~truth], m[truth]), bool(truth.flat[m.argmax()])) for k, m in maps.items()})
+            if len(rows) == args.faces:
+                break
+    print(f"{len(rows)} of {tried} self-blended faces; {100 * np.mean([r['share'] for r in rows]):.0f} % of the cells are changed")
+    for k in rows[0]:
+        if k != "share":
+            each = np.array([r[k][0] for r in rows])
+            draws = [rng.choice(each, len(each)).mean() for _ in range(1000)]
+            print(f"{k}: AUC of changed cells {each.mean():.2f} [{np.quantile(draws, .025):.2f}, {np.quantile(draws, .975):.2f}], "
+                  f"strongest cell is a changed one {np.mean([r[k][1] for r in rows]):.2f}")
+
+
+if __name__ == "__main__":
+    main()
