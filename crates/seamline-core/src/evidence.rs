@@ -1,7 +1,7 @@
 //! Evidence: what was measured, found, or could not be judged. A verdict is a pure function of it.
 
 use crate::code::FindingCode;
-use crate::{Aspect, AttackFamily, DetectorId, Llr, LlrInterval, Score, Sha256Hash, Subject};
+use crate::{Aspect, AttackFamily, DetectorId, HeatMap, Llr, LlrInterval, Score, Sha256Hash, Subject};
 use serde::{Deserialize, Serialize};
 
 /// Where in the flow something happened.
@@ -207,7 +207,7 @@ pub struct Evidence {
 /// Something to look at beside the evidence; only reports for people carry it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Exhibit {
-    /// `face`, `frame`, `spectrogram` or `curve`.
+    /// `face`, `crop` (a face as a detector saw it), `frame`, `spectrogram` or `curve`.
     pub kind: String,
     /// What it shows.
     pub subject: Subject,
@@ -217,6 +217,9 @@ pub struct Exhibit {
     pub media_type: String,
     /// The picture, base64 (RFC 4648 section 4).
     pub base64: String,
+    /// Which parts of the picture a score rests on, where that was asked.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub heat: Option<HeatMap>,
 }
 
 /// Where a detector leaves what it has to say.

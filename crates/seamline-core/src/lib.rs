@@ -7,6 +7,7 @@
 pub mod aspect;
 pub mod code;
 pub mod evidence;
+pub mod heat;
 pub mod ids;
 pub mod job;
 pub mod limits;
@@ -23,6 +24,7 @@ pub mod verdict;
 pub use aspect::{Aspect, AttackFamily};
 pub use code::{Direction, FindingCode, Strength};
 pub use evidence::{Abstain, AbstainReason, Evidence, EvidenceLog, Exhibit, Outcome, Quality, Stage};
+pub use heat::HeatMap;
 pub use ids::{ClipId, DetectorId, Sha256Hash, StreamIndex, TrackId};
 pub use job::{JobError, JobId, JobQueue, Sighting};
 pub use limits::Limits;

@@ -1,6 +1,6 @@
 //! The contract between samplers and detectors.
 
-use crate::{ClipContext, DetectError, Sample};
+use crate::{ClipContext, DetectError, Drawing, Picture, Sample};
 use seamline_core::{
     Aspect, AttackFamily, DetectorId, Evidence, EvidenceLog, Outcome, Quality, Sha256Hash, Subject,
 };
@@ -86,8 +86,9 @@ impl DetectorSpec {
 pub trait Detector: Send + Sync {
     /// What it is.
     fn spec(&self) -> &DetectorSpec;
-    /// Begins a clip.
-    fn start(&self) -> Box<dyn DetectorRun + '_>;
+    /// Begins a clip. `drawing` says of which faces [`DetectorRun::finish`] is to show what the score rests on; it changes
+    /// no evidence.
+    fn start(&self, drawing: Drawing) -> Box<dyn DetectorRun + '_>;
 }
 
 /// A detector's state for one clip.
@@ -98,6 +99,11 @@ pub trait Detector: Send + Sync {
 pub trait DetectorRun: Send {
     /// Takes one sample. May keep it until a batch is full.
     fn push(&mut self, sample: &Sample, log: &mut EvidenceLog) -> Result<(), DetectError>;
-    /// Scores what is left and says what the clip comes to.
-    fn finish(self: Box<Self>, context: &ClipContext, log: &mut EvidenceLog) -> Result<(), DetectError>;
+    /// Scores what is left and says what the clip comes to; pictures for people go to `show`.
+    fn finish(
+        self: Box<Self>,
+        context: &ClipContext,
+        log: &mut EvidenceLog,
+        show: &mut dyn FnMut(Picture),
+    ) -> Result<(), DetectError>;
 }

@@ -3,12 +3,13 @@
 use crate::aggregate::aggregate;
 use crate::detector::{Detector, DetectorRun, DetectorSpec, SampleKind};
 use crate::faces::quality;
-use crate::sample::{ClipContext, Sample, TrackSummary};
+use crate::sample::{ClipContext, Picture, Sample, TrackSummary};
+use crate::telling::{self, Drawing, Telling};
 use crate::voice_window::OperatingPoints;
 use crate::{DetectError, tensor};
 use seamline_core::{
-    Abstain, AbstainReason, Aspect, Calibrator, EvidenceLog, Outcome, Quality, RgbFrame, Score, Subject,
-    TrackId,
+    Abstain, AbstainReason, Aspect, Calibrator, EvidenceLog, HeatMap, MediaTime, Outcome, Quality, RgbFrame,
+    Score, Subject, TrackId,
 };
 use seamline_infer::{ImagePreprocess, Model, ModelError, OutputSpec, Preprocess, ScoreSpec};
 use std::collections::BTreeMap;
@@ -75,8 +76,9 @@ impl Detector for FaceCropDetector {
         &self.spec
     }
 
-    fn start(&self) -> Box<dyn DetectorRun + '_> {
-        Box::new(Run { detector: self, pending: Vec::new(), tracks: BTreeMap::new() })
+    fn start(&self, drawing: Drawing) -> Box<dyn DetectorRun + '_> {
+        let (pending, tracks, telling) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
+        Box::new(Run { detector: self, drawing, pending, tracks, telling })
     }
 }
 
@@ -89,23 +91,66 @@ struct TrackScores {
 
 struct Run<'d> {
     detector: &'d FaceCropDetector,
-    pending: Vec<(TrackId, RgbFrame)>,
+    drawing: Drawing,
+    pending: Vec<(TrackId, MediaTime, RgbFrame)>,
     tracks: BTreeMap<TrackId, TrackScores>,
+    /// Filled only where pictures are wanted.
+    telling: BTreeMap<TrackId, Telling>,
 }
 
 impl Run<'_> {
     fn flush(&mut self) -> Result<(), DetectError> {
         for batch in std::mem::take(&mut self.pending).chunks(self.detector.batch) {
-            let crops: Vec<RgbFrame> = batch.iter().map(|b| b.1.clone()).collect();
+            let crops: Vec<RgbFrame> = batch.iter().map(|b| b.2.clone()).collect();
             let scores = self.detector.scores(&crops)?;
-            for ((track, _), score) in batch.iter().zip(scores) {
+            for ((track, time, crop), score) in batch.iter().zip(scores) {
                 self.tracks.entry(*track).or_default().scores.push(score);
+                self.keep(*track, score, *time, crop);
             }
         }
         Ok(())
     }
 
-    fn judge(&self, track: &TrackSummary, main: bool, log: &mut EvidenceLog) {
+    fn keep(&mut self, track: TrackId, score: f64, time: MediaTime, crop: &RgbFrame) {
+        let room = self.telling.len() < telling::MOST_KEPT || self.telling.contains_key(&track);
+        if self.drawing == Drawing::Nothing || !room {
+            return;
+        }
+        if let Ok(score) = Score::new(score, self.detector.score.semantics) {
+            self.telling.entry(track).or_default().push(score.toward_spoof(), time, crop);
+        }
+    }
+
+    /// Shows what the scores of `faces` rest on: the most telling crops, the first with its map.
+    fn show(
+        &mut self,
+        mut faces: Vec<(f64, Subject)>,
+        show: &mut dyn FnMut(Picture),
+    ) -> Result<(), DetectError> {
+        faces.sort_by(|a, b| b.0.total_cmp(&a.0)); // stable: of equal ones the lower track first
+        for (_, subject) in faces.into_iter().take(telling::MOST_DRAWN) {
+            let Subject::Track { track, .. } = subject else { continue };
+            let crops = self.telling.remove(&track).unwrap_or_default().into_crops();
+            for (i, crop) in crops.into_iter().enumerate() {
+                let heat = if i == 0 { self.heat(&crop)? } else { None };
+                let caption = format!("{} at {}: {:.2}", self.detector.spec.id, crop.time, crop.score);
+                show(Picture { kind: "crop", subject: subject.clone(), caption, frame: crop.picture, heat });
+            }
+        }
+        Ok(())
+    }
+
+    fn heat(&self, crop: &telling::Crop) -> Result<Option<HeatMap>, DetectError> {
+        let detector = self.detector;
+        telling::heat(&crop.picture, crop.score, &mut |hidden| {
+            let value = detector.scores(&[hidden])?.first().copied().unwrap_or(f64::NAN);
+            let score = Score::new(value, detector.score.semantics);
+            Ok(score.map_or(f64::NAN, |s| s.toward_spoof()))
+        })
+    }
+
+    /// Says what a face comes to. The score turned toward spoof, where the face is one to be shown.
+    fn judge(&self, track: &TrackSummary, main: bool, log: &mut EvidenceLog) -> Option<(f64, Subject)> {
         let subject = Subject::Track { track: track.track, span: track.span, face: track.best_face };
         let empty = TrackScores::default();
         let kept = self.tracks.get(&track.track).unwrap_or(&empty);
@@ -125,7 +170,7 @@ impl Run<'_> {
                 abstain(AbstainReason::OutsideValidatedConditions, "face in profile or blurred".into())
             };
             log.push(self.detector.spec.evidence(subject, main, outcome, quality));
-            return;
+            return None;
         };
         let llr = self.detector.calibrator.as_ref().and_then(|c| c.llr(score, &quality));
         let outcome = self.detector.points.scored(score, llr);
@@ -135,13 +180,16 @@ impl Run<'_> {
                 None => AbstainReason::Uncalibrated,
                 Some(_) => AbstainReason::OutsideCalibratedRange,
             };
-            log.push(self.detector.spec.evidence(
-                subject,
-                true,
-                abstain(reason, String::new()),
-                Quality::default(),
-            ));
+            let outcome = abstain(reason, String::new());
+            log.push(self.detector.spec.evidence(subject.clone(), true, outcome, Quality::default()));
         }
+        let flagged = llr.zip(self.detector.points.supports_spoof_at).is_some_and(|(l, at)| l.value >= at);
+        let shown = match self.drawing {
+            Drawing::Nothing => false,
+            Drawing::Flagged => flagged,
+            Drawing::FlaggedAndMain => flagged || main,
+        };
+        shown.then(|| (score.toward_spoof(), subject))
     }
 }
 
@@ -157,11 +205,17 @@ impl DetectorRun for Run<'_> {
             state.unfit += 1;
             return Ok(());
         }
-        self.pending.push((face.track, tensor::model_crop(&face.picture, &face.face, &self.detector.image)));
+        let crop = tensor::model_crop(&face.picture, &face.face, &self.detector.image);
+        self.pending.push((face.track, face.time, crop));
         if self.pending.len() >= self.detector.batch { self.flush() } else { Ok(()) }
     }
 
-    fn finish(mut self: Box<Self>, context: &ClipContext, log: &mut EvidenceLog) -> Result<(), DetectError> {
+    fn finish(
+        mut self: Box<Self>,
+        context: &ClipContext,
+        log: &mut EvidenceLog,
+        show: &mut dyn FnMut(Picture),
+    ) -> Result<(), DetectError> {
         self.flush()?;
         let main = context.main_track().map(|t| t.track);
         if main.is_none() {
@@ -175,10 +229,9 @@ impl DetectorRun for Run<'_> {
             let outcome = Outcome::Abstained(Abstain { reason, detail });
             log.push(self.detector.spec.evidence(Subject::Clip, true, outcome, Quality::default()));
         }
-        for track in &context.tracks {
-            self.judge(track, Some(track.track) == main, log);
-        }
-        Ok(())
+        let shown = |t: &TrackSummary| self.judge(t, Some(t.track) == main, log);
+        let faces = context.tracks.iter().filter_map(shown).collect();
+        self.show(faces, show)
     }
 }
 

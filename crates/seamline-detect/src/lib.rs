@@ -16,6 +16,7 @@ pub mod speaker;
 pub mod spectrogram;
 pub mod speech;
 mod stft;
+pub mod telling;
 pub mod tensor;
 pub mod vad;
 pub mod voice_quality;
@@ -26,6 +27,7 @@ pub use detector::{Detector, DetectorRun, SampleKind};
 pub use sample::{
     ClipContext, FaceSample, Picture, Sample, SpeechWindow, StreamSpeech, TrackSummary, WholeSample,
 };
+pub use telling::Drawing;
 
 use seamline_core::MediaError;
 use seamline_infer::ModelError;

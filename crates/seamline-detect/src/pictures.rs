@@ -245,6 +245,7 @@ impl<'a> PictureSampler<'a> {
                     subject: Subject::Track { track, span: state.span, face },
                     caption: format!("face {} at {time}", track.0),
                     frame: crop,
+                    heat: None,
                 });
             }
             tracks.push(TrackSummary {

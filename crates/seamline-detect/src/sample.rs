@@ -1,7 +1,7 @@
 //! What samplers hand to detectors.
 
 use crate::faces::Landmarks;
-use seamline_core::{MediaTime, PixelBox, Quality, RgbFrame, Span, StreamIndex, Subject, TrackId};
+use seamline_core::{HeatMap, MediaTime, PixelBox, Quality, RgbFrame, Span, StreamIndex, Subject, TrackId};
 use std::sync::Arc;
 
 /// One face in one picture.
@@ -117,7 +117,7 @@ impl ClipContext {
 /// A picture for a report, not yet encoded.
 #[derive(Clone, Debug)]
 pub struct Picture {
-    /// `face`, `frame`, `spectrogram`.
+    /// `face`, `crop`, `frame`, `spectrogram`.
     pub kind: &'static str,
     /// What it shows.
     pub subject: Subject,
@@ -125,4 +125,6 @@ pub struct Picture {
     pub caption: String,
     /// The pixels.
     pub frame: RgbFrame,
+    /// Which parts of it a score rests on.
+    pub heat: Option<HeatMap>,
 }

@@ -193,6 +193,7 @@ impl SpeechSampler {
                 subject: Subject::Stream { stream: self.stream, span: Some(span) },
                 caption: "sound, 0 to 8 kHz, 70 dB".into(),
                 frame,
+                heat: None,
             })
         });
         let speech = StreamSpeech {

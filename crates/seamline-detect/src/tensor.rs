@@ -3,7 +3,9 @@
 use crate::DetectError;
 use seamline_core::pixels;
 use seamline_core::{PixelBox, RgbFrame};
-use seamline_infer::{ImagePreprocess, Normalise, OutputSpec, OutputTensor, Pad, Select, WaveformPreprocess};
+use seamline_infer::{
+    Fit, ImagePreprocess, Normalise, OutputSpec, OutputTensor, Pad, Select, WaveformPreprocess,
+};
 pub use seamline_infer::{image_shape, kernel, push_image};
 
 /// Square around a face: side `margin x` longer side of the box, rounded; centred; edge pixels repeat.
@@ -21,10 +23,17 @@ pub fn model_crop(picture: &RgbFrame, face: &PixelBox, spec: &ImagePreprocess) -
 }
 
 /// A whole picture as the model wants it: the longer side reduced to `longest_px` where it is larger (sides round half
-/// up), then squeezed to the model's size whatever its shape. Each step rounds to bytes.
+/// up), then made the model's size as `fit` says. Each step rounds to bytes.
 pub fn whole_picture(picture: &RgbFrame, spec: &ImagePreprocess) -> RgbFrame {
     let small = reduced(picture, spec);
-    pixels::resize(&small, spec.width, spec.height, kernel(spec.filter))
+    match spec.fit {
+        Fit::Squeeze => pixels::resize(&small, spec.width, spec.height, kernel(spec.filter)),
+        Fit::Centre => {
+            let corner = |side: u32, of: u32| (i64::from(side) - i64::from(of)).div_euclid(2);
+            let (x, y) = (corner(small.width(), spec.width), corner(small.height(), spec.height));
+            pixels::crop(&small, x, y, spec.width, spec.height)
+        }
+    }
 }
 
 /// The first step of [`whole_picture`].
@@ -113,6 +122,7 @@ mod tests {
             min_face_px: 0.0,
             longest_px: None,
             longest_filter: None,
+            fit: Fit::Squeeze,
             min_side_px: 0,
             max_face_share: None,
         }
@@ -128,6 +138,18 @@ mod tests {
         };
         assert_eq!(run(Layout::Nchw, Colour::Rgb), [9.0, 39.0, 18.0, 48.0, 13.5, 28.5]);
         assert_eq!(run(Layout::Nhwc, Colour::Bgr), [29.0, 18.0, 3.5, 59.0, 48.0, 18.5]);
+    }
+
+    #[test]
+    fn the_middle_is_cut_out_or_all_is_squeezed() {
+        let data: Vec<u8> = (0..5 * 3).flat_map(|i| [i * 10; 3]).collect();
+        let frame = RgbFrame::new(5, 3, data).unwrap();
+        let mut spec = spec(Layout::Nchw, Colour::Rgb);
+        spec.fit = Fit::Centre;
+        let levels = |f: RgbFrame| f.data().iter().step_by(3).copied().collect::<Vec<_>>();
+        assert_eq!(levels(whole_picture(&frame, &spec)), [60, 70]);
+        spec.fit = Fit::Squeeze;
+        assert_eq!(levels(whole_picture(&frame, &spec)), [60, 80]);
     }
 
     #[test]

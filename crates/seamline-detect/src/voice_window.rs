@@ -1,11 +1,10 @@
 //! A voice detector that is a manifest and its weights: windows of speech in, a score a window out.
 
-use crate::DetectError;
 use crate::aggregate::aggregate;
 use crate::detector::{Detector, DetectorRun, DetectorSpec, SampleKind};
-use crate::sample::{ClipContext, Sample, StreamSpeech};
+use crate::sample::{ClipContext, Picture, Sample, StreamSpeech};
 use crate::speech::{MAX_WINDOW, MIN_WINDOW};
-use crate::tensor;
+use crate::{DetectError, Drawing, tensor};
 use seamline_core::{
     Abstain, AbstainReason, Aspect, Calibrator, Evidence, EvidenceLog, Llr, LlrInterval, Outcome, Quality,
     Score, Span, StreamIndex, Subject,
@@ -94,7 +93,7 @@ impl Detector for VoiceWindowDetector {
         &self.spec
     }
 
-    fn start(&self) -> Box<dyn DetectorRun + '_> {
+    fn start(&self, _drawing: Drawing) -> Box<dyn DetectorRun + '_> {
         Box::new(Run { detector: self, pending: Vec::new(), streams: BTreeMap::new() })
     }
 }
@@ -214,7 +213,12 @@ impl DetectorRun for Run<'_> {
         if self.pending.len() >= self.detector.batch { self.flush() } else { Ok(()) }
     }
 
-    fn finish(mut self: Box<Self>, context: &ClipContext, log: &mut EvidenceLog) -> Result<(), DetectError> {
+    fn finish(
+        mut self: Box<Self>,
+        context: &ClipContext,
+        log: &mut EvidenceLog,
+        _show: &mut dyn FnMut(Picture),
+    ) -> Result<(), DetectError> {
         self.flush()?;
         if context.speech.is_empty() {
             log.push(self.abstain(None, AbstainReason::NoSound, String::new(), Quality::default()));

@@ -2,9 +2,9 @@
 
 use crate::aggregate::aggregate;
 use crate::detector::{Detector, DetectorRun, DetectorSpec, SampleKind};
-use crate::sample::{ClipContext, Sample};
+use crate::sample::{ClipContext, Picture, Sample};
 use crate::voice_window::OperatingPoints;
-use crate::{DetectError, tensor};
+use crate::{DetectError, Drawing, tensor};
 use seamline_core::{
     Abstain, AbstainReason, Aspect, Calibrator, EvidenceLog, MediaTime, Outcome, Quality, RgbFrame, Score,
     Span, StreamIndex, Subject,
@@ -68,7 +68,7 @@ impl Detector for WholePictureDetector {
         &self.spec
     }
 
-    fn start(&self) -> Box<dyn DetectorRun + '_> {
+    fn start(&self, _drawing: Drawing) -> Box<dyn DetectorRun + '_> {
         Box::new(Run { detector: self, scores: Vec::new(), small: None, portraits: 0, seen: 0 })
     }
 }
@@ -122,7 +122,12 @@ impl DetectorRun for Run<'_> {
         Ok(())
     }
 
-    fn finish(self: Box<Self>, _context: &ClipContext, log: &mut EvidenceLog) -> Result<(), DetectError> {
+    fn finish(
+        self: Box<Self>,
+        _context: &ClipContext,
+        log: &mut EvidenceLog,
+        _show: &mut dyn FnMut(Picture),
+    ) -> Result<(), DetectError> {
         let spec = &self.detector.spec;
         let values: Vec<f64> = self.scores.iter().map(|s| s.2).collect();
         let outcome = aggregate(&values, self.detector.score.aggregate).and_then(|v| self.outcome(v, true));

@@ -19,8 +19,8 @@ pub use error::ModelError;
 pub use golden::{GoldenSpec, golden_input};
 pub use home::Home;
 pub use manifest::{
-    Aggregate, Colour, Delivery, ImagePreprocess, InputSpec, Layout, Manifest, Normalise, OutputSpec, Pad,
-    Preprocess, ResizeFilter, Role, ScoreSpec, Select, WaveformPreprocess,
+    Aggregate, Colour, Delivery, Fit, ImagePreprocess, InputSpec, Layout, Manifest, Normalise, OutputSpec,
+    Pad, Preprocess, ResizeFilter, Role, ScoreSpec, Select, WaveformPreprocess,
 };
 pub use mark::{MarkSpec, PayloadSpec, TRUSTMARK_BITS};
 pub use pool::{Model, OutputTensor, RUN_TARGET};

@@ -132,6 +132,17 @@ pub enum ResizeFilter {
     Bicubic,
 }
 
+/// How a whole picture becomes the tensor's size.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fit {
+    /// Resized to width x height, whatever its shape.
+    #[default]
+    Squeeze,
+    /// The width x height in its middle is cut out; nothing is resized.
+    Centre,
+}
+
 /// What a picture model is given.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct ImagePreprocess {
@@ -165,6 +176,9 @@ pub struct ImagePreprocess {
     pub longest_px: Option<u32>,
     /// Whole pictures: the filter of that first step; absent = `filter`.
     pub longest_filter: Option<ResizeFilter>,
+    /// Whole pictures: what then makes them width x height.
+    #[serde(default)]
+    pub fit: Fit,
     /// Whole pictures: those whose shorter side is smaller are not judged.
     #[serde(default)]
     pub min_side_px: u32,
@@ -368,6 +382,12 @@ impl Manifest {
                 }
                 if i.longest_px.is_some_and(|n| !(16..=8192).contains(&n)) {
                     return Err("preprocess.image.longest_px must be 16 to 8192".into());
+                }
+                if i.fit == Fit::Centre && i.min_side_px < i.width.max(i.height) {
+                    return Err(format!(
+                        "preprocess.image: with fit = \"centre\" min_side_px must be at least {}, or a picture has no such middle",
+                        i.width.max(i.height)
+                    ));
                 }
                 if i.max_face_share.is_some_and(|s| !(0.0..=4.0).contains(&s)) {
                     return Err("preprocess.image.max_face_share must be 0 to 4".into());

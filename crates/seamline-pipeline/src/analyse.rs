@@ -16,7 +16,9 @@ use seamline_core::{
 use seamline_detect::pictures::{PictureSampler, PictureSummary};
 use seamline_detect::speaker::{SpeakerEncoder, SpeakerRun};
 use seamline_detect::speech::SpeechSampler;
-use seamline_detect::{ClipContext, DetectError, DetectorRun, Picture, Sample, SampleKind, StreamSpeech};
+use seamline_detect::{
+    ClipContext, DetectError, DetectorRun, Drawing, Picture, Sample, SampleKind, StreamSpeech,
+};
 use seamline_marks::pictures::{Options as MarkOptions, PictureMarks};
 use seamline_marks::speech::SpeechMark;
 use seamline_media::DecodeOptions;
@@ -98,9 +100,14 @@ pub fn analyse(
     ));
     let (frame_tx, frame_rx) = bounded::<VideoFrame>(frames_in_flight(&streams));
     let (block_tx, block_rx) = bounded::<AudioBlock>(BLOCKS_IN_FLIGHT);
+    let drawing = match (draw, options.profile) {
+        (false, _) => Drawing::Nothing,
+        (true, Profile::Fast) => Drawing::Flagged,
+        (true, Profile::Thorough) => Drawing::FlaggedAndMain,
+    };
     let (pictures, sound) = std::thread::scope(|scope| {
         let still = streams.iter().any(|s| s.judged && s.kind == StreamKind::Still);
-        let pictures = scope.spawn(move || watch(engine, options, still, observe, frame_rx));
+        let pictures = scope.spawn(move || watch(engine, options, drawing, still, observe, frame_rx));
         let sound = scope.spawn(move || listen(engine, draw, observe, block_rx));
         decode_all(reader.as_mut(), &streams, frame_tx, block_tx, say);
         (pictures.join(), sound.join())
@@ -156,7 +163,7 @@ pub fn analyse(
     for (id, run, mut log, broken) in runs {
         let result = match broken {
             Some(e) => Err(e),
-            None => run.finish(&context, &mut log),
+            None => run.finish(&context, &mut log, &mut |picture| say(Note::Picture(picture))),
         };
         log.into_entries().into_iter().for_each(|e| say(Note::Evidence(e)));
         if let Err(e) = result {
@@ -237,12 +244,12 @@ fn decode_all(
 
 type Runs<'e> = Vec<Run<'e>>;
 
-fn start(engine: &Engine, kind: SampleKind) -> Runs<'_> {
+fn start(engine: &Engine, kind: SampleKind, drawing: Drawing) -> Runs<'_> {
     engine
         .detectors
         .iter()
         .filter(|d| d.spec().accepts == kind)
-        .map(|d| (d.spec().id.clone(), d.start(), EvidenceLog::new(), None))
+        .map(|d| (d.spec().id.clone(), d.start(drawing), EvidenceLog::new(), None))
         .collect()
 }
 
@@ -263,6 +270,7 @@ struct Watched<'e> {
 fn watch<'e>(
     engine: &'e Engine,
     options: &ScanOptions,
+    drawing: Drawing,
     still: bool,
     observe: Option<ClipId>,
     frames: Receiver<VideoFrame>,
@@ -270,8 +278,8 @@ fn watch<'e>(
     let parts = options.profile == Profile::Thorough;
     let mut marks = (!options.judge_nothing)
         .then(|| PictureMarks::new(MarkOptions { parts }, still, &engine.picture_marks));
-    let mut runs = start(engine, SampleKind::Face);
-    let wholes = start(engine, SampleKind::Whole);
+    let mut runs = start(engine, SampleKind::Face, drawing);
+    let wholes = start(engine, SampleKind::Whole, drawing);
     let whole = !wholes.is_empty();
     runs.extend(wholes);
     let (policy, most) = (options.profile.frames(), options.limits.max_tracks);
@@ -312,7 +320,7 @@ fn listen(
     observe: Option<ClipId>,
     blocks: Receiver<AudioBlock>,
 ) -> Result<Heard<'_>, DetectError> {
-    let mut runs = start(engine, SampleKind::Speech);
+    let mut runs = start(engine, SampleKind::Speech, Drawing::Nothing);
     let mut samplers: BTreeMap<StreamIndex, SpeechSampler> = BTreeMap::new();
     // Voices are taken only of clips that are to be recognised again.
     let mut speakers = engine.speaker.as_ref().filter(|_| observe.is_some()).map(|s| (s, s.start()));

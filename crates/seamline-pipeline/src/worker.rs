@@ -113,6 +113,7 @@ fn exhibit(picture: Picture) -> Option<Exhibit> {
         caption: picture.caption,
         media_type: still.media_type.into(),
         base64: STANDARD.encode(still.bytes),
+        heat: picture.heat,
     })
 }
 

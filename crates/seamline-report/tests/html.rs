@@ -113,8 +113,8 @@ fn a_clip_s_strings_never_become_markup() {
         assert!(page.contains("\\u{202e}"));
     }
     let page = clip_page(&hostile(), &info());
-    // Of three pictures only the spectrogram is clean.
-    assert_eq!(page.matches("<img ").count(), 1);
+    // Both faces are not clean; the spectrogram and two crops are, one of them shown twice.
+    assert_eq!(page.matches("<img ").count(), 4);
     assert_eq!(page.matches("This picture is not shown").count(), 2);
 }
 
@@ -164,6 +164,28 @@ fn only_clean_png_and_jpeg_are_shown() {
         record.exhibits[0].base64 = base64;
         assert!(!clip_page(&record, &info()).contains("<img "), "{media_type}");
     }
+}
+
+#[test]
+fn what_a_score_rests_on_is_drawn_beside_the_crop() {
+    let page = clip_page(&spoof_voice(), &info());
+    let film = page.split_once("class=\"film\"").unwrap().1.split_once("</div><p").unwrap().0;
+    assert_eq!(film.matches("<img ").count(), 3, "two crops, the first of them once more under its map");
+    assert_eq!(film.matches("<svg ").count(), 1);
+    assert!(page.contains("where that lowers the score it stays bright (by 1.78 at most)"));
+    // The framed cells are those around the mouth.
+    let path = film.split_once("class=\"over\" d=\"").unwrap().1.split_once('"').unwrap().0;
+    let row = |p: &str| p.split_once(' ')?.1.split(['h', 'v']).next()?.parse::<u32>().ok();
+    let rows: Vec<u32> = path.split('M').filter_map(row).collect();
+    assert!(!rows.is_empty() && rows.iter().all(|y| (8..=11).contains(y)), "{path}");
+
+    // A map over what is no picture would explain nothing.
+    let mut record = spoof_voice();
+    record.exhibits.retain(|x| x.heat.is_some());
+    record.exhibits[0].base64 = "AAAA".into();
+    let page = clip_page(&record, &info());
+    let film = page.split_once("class=\"film\"").unwrap().1.split_once("</div><p").unwrap().0;
+    assert!(!film.contains("<svg ") && !film.contains("<img "));
 }
 
 #[test]

@@ -195,6 +195,61 @@ fn a_manifest_that_disagrees_with_the_file_is_refused_with_both_sides() {
     assert!(!dir.path().join("models/meso4-df").exists());
 }
 
+/// Every template of docs/imports fits a file with the tensors and operators of the network that it is for, in which
+/// only the weights differ (`scripts/fixtures/published.py`).
+#[test]
+fn each_template_takes_a_file_of_its_kind_and_gives_a_score_that_decides_nothing() {
+    let mut templates: Vec<PathBuf> =
+        std::fs::read_dir(root().join("docs/imports")).unwrap().map(|e| e.unwrap().path()).collect();
+    templates.sort();
+    assert_eq!(templates.len(), 5, "{templates:?}");
+    let dir = tempfile::tempdir().unwrap();
+    let user = dir.path().join("models");
+    let clip = talking_face().unwrap();
+    for template in &templates {
+        let id = template.file_stem().unwrap().to_string_lossy().into_owned();
+        let onnx = seamline_testkit::clips::cached(&format!("{id}.onnx"), "published v1", |out| {
+            let python = root().join(".cache/venv/bin/python");
+            let script = root().join("scripts/fixtures/published.py");
+            let status = std::process::Command::new(python).arg(script).arg(&id).arg(out).status()?;
+            assert!(status.success(), "published.py {id} failed");
+            Ok(())
+        })
+        .unwrap();
+        let sha256 = Sha256Hash::of(&std::fs::read(&onnx).unwrap()).to_string();
+        let text = std::fs::read_to_string(template).unwrap();
+        let zeros = "0".repeat(64);
+        assert_eq!(text.matches(&zeros).count(), 1, "{id}: the hash is left to whoever brings the file");
+        let manifest = dir.path().join("manifest.toml");
+        let add = |text: &str| {
+            std::fs::write(&manifest, text).unwrap();
+            let mut command = seamline();
+            command.args(["models", "add"]).arg(&onnx).arg("--manifest").arg(&manifest);
+            let out = command.env("SEAMLINE_USER_MODELS", &user).output().unwrap();
+            (out.status.code(), String::from_utf8_lossy(&out.stderr).into_owned())
+        };
+        let (code, said) = add(&text);
+        assert_eq!(code, Some(2), "{id}: a template as it is names no file: {said}");
+        let (code, said) = add(&text.replace(&zeros, &sha256));
+        assert_eq!(code, Some(0), "{id}: {said}");
+
+        let out = dir.path().join(format!("{id}.jsonl"));
+        let mut command = seamline();
+        command.arg("scan").arg(&clip).args(["--quiet", "--detectors", &id, "--out"]).arg(&out);
+        let run = command.env("SEAMLINE_USER_MODELS", &user).output().unwrap();
+        let lines = std::fs::read_to_string(&out).unwrap_or_default();
+        let verdict = lines.lines().find(|l| l.contains("\"type\":\"verdict\""));
+        let verdict: serde_json::Value = serde_json::from_str(
+            verdict.unwrap_or_else(|| panic!("{id}: {}", String::from_utf8_lossy(&run.stderr))),
+        )
+        .unwrap();
+        let aspect = if text.contains("aspect = \"face\"") { "face" } else { "imagery" };
+        let answer = &verdict["aspects"][aspect];
+        assert!(answer["score"].is_number() && answer["llr"].is_null(), "{id}: {answer}");
+        assert_eq!(verdict["conclusion"], "inconclusive", "{id}");
+    }
+}
+
 /// A watermark decoder made by recipe (`scripts/fixtures/block_bits.py`), and a picture that carries a packet.
 fn block_bits() -> PathBuf {
     seamline_testkit::clips::cached("block-bits.onnx", "block_bits v1", |out| {

@@ -170,7 +170,8 @@ fn thorough_looks_at_more_and_html_pages_stand_alone() {
     let twin = folder.path().join(clip.file_name().unwrap());
     std::fs::copy(&clip, &twin).unwrap();
     let fast = scan(&[&clip, &twin], &["--html", &html]);
-    let thorough = scan(&[&clip], &["--profile", "thorough"]);
+    let drawn = tempfile::tempdir().unwrap();
+    let thorough = scan(&[&clip], &["--profile", "thorough", "--html", &drawn.path().to_string_lossy()]);
     let samples = |s: &common::Scan| {
         s.evidence()
             .iter()
@@ -179,6 +180,20 @@ fn thorough_looks_at_more_and_html_pages_stand_alone() {
             .unwrap_or(0)
     };
     assert!(samples(&thorough) > samples(&fast), "{} {}", samples(&thorough), samples(&fast));
+    // A drawn face does not reach the operating point: only the thorough profile shows what its score rests on.
+    let page_of = |folder: &std::path::Path| {
+        let pages = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path());
+        pages
+            .filter(|p| !p.ends_with("report.html"))
+            .map(|p| std::fs::read_to_string(p).unwrap())
+            .next()
+            .unwrap()
+    };
+    assert!(!page_of(dir.path()).contains("What the score rests on"));
+    let page = page_of(drawn.path());
+    assert!(page.contains("What the score rests on") && page.contains("class=\"heated\""));
+    // Nothing is drawn into the evidence: the lines are those of a scan without a page.
+    assert_eq!(thorough.evidence(), scan(&[&clip], &["--profile", "thorough"]).evidence());
     let pages: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().path()).collect();
     assert_eq!(pages.len(), 3, "an index and a page a clip, also for twins: {pages:?}");
     for page in pages {

@@ -43,7 +43,7 @@ def mel(wave: np.ndarray) -> np.ndarray:
 def sound(path: Path) -> tuple[np.ndarray, float] | None:
     """16 kHz mono and the time of its first sample."""
     with av.open(str(path)) as box:
-        if not box.streams.audio:
+        if not box.streams.audio or not box.streams.video:
             return None
         turn, parts, begin = av.AudioResampler("s16", "mono", RATE), [], None
         for frame in box.decode(audio=0):
@@ -120,7 +120,7 @@ def main() -> None:
             if goal.is_file():
                 continue
             path = args.work / "fetched" / dataset / r["repository"].replace("/", "+") / r["file"]
-            if path.suffix.lower() == ".gif":
+            if path.suffix.lower() == ".gif" or r["label"] != "bonafide":   # no sound; of others it is not known what is in step
                 continue
             try:
                 found = clip(path, detect, mesh)

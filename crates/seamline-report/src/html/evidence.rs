@@ -86,13 +86,15 @@ pub(super) fn faces(record: &ClipRecord) -> Markup {
 }
 
 fn card(track: TrackId, face: &Face<'_>) -> Markup {
+    let (crops, thumbs): (Vec<&Exhibit>, Vec<&Exhibit>) =
+        face.pictures.iter().partition(|x| x.kind == "crop");
     html! {
-        article class="card face" {
+        article class={ "card face" (if crops.is_empty() { "" } else { " long" }) } {
             div class="thumbs" {
-                @for x in &face.pictures {
+                @for x in &thumbs {
                     figure { (exhibit::image(x, "thumb")) figcaption { (safe(&x.caption)) } }
                 }
-                @if face.pictures.is_empty() { p class="sub nothumb" { "no picture kept" } }
+                @if thumbs.is_empty() { p class="sub nothumb" { "no picture kept" } }
             }
             div {
                 h3 { "Face " (track.0) }
@@ -105,6 +107,32 @@ fn card(track: TrackId, face: &Face<'_>) -> Markup {
                         a href={ "#e" (i) } { (e.detector.as_str()) } ": " (safe(&words::outcome(&e.outcome)))
                         @if !e.quality.is_empty() { span class="sub" { (words::quality_line(&e.quality)) } }
                     }
+                }
+            }
+            @if !crops.is_empty() { (telling(&crops)) }
+        }
+    }
+}
+
+/// The crops that tell most, as a detector saw them; beside a mapped one, which parts its score rests on.
+fn telling(crops: &[&Exhibit]) -> Markup {
+    let peak = crops.iter().find_map(|x| x.heat.as_ref()).map(seamline_core::HeatMap::peak);
+    html! {
+        div class="telling" {
+            h4 { "What the score rests on" }
+            div class="film" {
+                @for x in crops {
+                    figure { (exhibit::image(x, "thumb")) figcaption { (safe(&x.caption)) } }
+                    @if let Some(map) = &x.heat {
+                        figure { (exhibit::heated(x, map, "thumb")) figcaption { "the same picture: framed parts weigh most" } }
+                    }
+                }
+            }
+            p class="sub" {
+                "The pictures with the highest raw scores of this face, the highest first."
+                @if let Some(peak) = peak {
+                    " Each part of the first was blurred in turn; where that lowers the score it stays bright (by "
+                    (format!("{peak:.2}")) " at most), elsewhere it is dark. This explains the score. It does not prove that these parts were changed."
                 }
             }
         }

@@ -210,6 +210,16 @@ pub fn spoof_voice() -> ClipRecord {
         caption: caption.into(),
         media_type: "image/png".into(),
         base64: base64.into(),
+        heat: None,
+    };
+    // Mouth and chin weigh, the rest hardly.
+    let falls: Vec<f64> = (0..14 * 14)
+        .map(|i| (f64::from(i % 14) - 6.5, f64::from(i / 14) - 9.0))
+        .map(|(x, y)| 1.83 * (-(x * x / 9.0 + y * y / 4.0)).exp())
+        .collect();
+    let heated = Exhibit {
+        heat: HeatMap::from_falls(14, 14, &falls),
+        ..exhibit("crop", track(1, span(0, 14_960), 212.0), "face-swap at 00:04.000: 0.71", FACE)
     };
     ClipRecord {
         path: "telegram/2026-11/professor_statement_subtitled.mp4".into(),
@@ -232,6 +242,8 @@ pub fn spoof_voice() -> ClipRecord {
                 "sound, 0 to 8 kHz, 70 dB",
                 SOUND,
             ),
+            heated,
+            exhibit("crop", track(1, span(0, 14_960), 212.0), "face-swap at 00:06.500: 0.40", FACE),
         ],
         verdict: Verdict {
             clip: Some(clip),
