@@ -1,24 +1,25 @@
 """The words of the cards; report.py fills in the numbers."""
 from __future__ import annotations
 
-# The section of face-blend's card that faces_demo.py writes.
+# The sections of face-blend's card that faces_demo.py and heat_check.py write.
 HEADING = "## Evaluated on single-face clips"
+HEAT = "## Where the heat lies"
 
 
 def percent(x: float) -> str:
     return f"{100 * x:.0f} %" if x >= 0.1 or x == 0 else f"{100 * x:.1f} %"
 
 
-def taken(card: str) -> str | None:
+def taken(card: str, heading: str = HEADING) -> str | None:
     """That section, without what follows it."""
-    if HEADING not in card:
+    if heading not in card:
         return None
-    return HEADING + card.split(HEADING, 1)[1].split("\n## ", 1)[0].rstrip("\n") + "\n"
+    return heading + card.split(heading, 1)[1].split("\n## ", 1)[0].rstrip("\n") + "\n"
 
 
-def put(card: str, section: str) -> str:
+def put(card: str, section: str, heading: str = HEADING) -> str:
     """The card with this section in place of the one it has, or at its end."""
-    old = taken(card)
+    old = taken(card, heading)
     return card.replace(old, section) if old else card.rstrip("\n") + "\n\n" + section
 
 DETECTORS = {

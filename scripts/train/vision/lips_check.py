@@ -191,7 +191,7 @@ def main() -> None:
     worst = found[at]
     value = area([r for r in worst], 1, "moved", rng)
     low = float(value.split("[")[1].split(",")[0]) if "[" in value else 0.5
-    says = (f"Of windows of {at} s the regression tells own from moved sound above chance on sources it never saw (AUC {value}); loudness alone does not reliably."
+    says = (f"Of windows of {at} s the regression tells own from moved sound above chance on sources it never saw (AUC {value}). Whether it is better than loudness alone is open: the tables disagree."
             if low > 0.5 else f"Above chance could not be shown for windows of {at} s (AUC {value}).")
     minutes = {n: sum(c["seen"].sum() for c in train if c["source"] == n) / 1500 for n in {c["source"] for c in train}}
     main = max(minutes, key=minutes.get)

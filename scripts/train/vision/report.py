@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from calibrate import clopper_pearson
-from card_text import BLEND, DATASET, DETECTORS, percent, put, taken
+from card_text import BLEND, DATASET, DETECTORS, HEADING, HEAT, percent, put, taken
 from face_detect import ROOT
 from train import HELD_OUT, auc
 
@@ -78,9 +78,9 @@ def main() -> None:
     table, words = evaluation(ev["rows"])
     rate = cal["false_alarm_rate_there"]
     card = ROOT / "models/face-blend/card.md"
-    # What faces_demo.py measured stands as long as the weights are those it measured.
+    # What faces_demo.py and heat_check.py measured stands as long as the weights are those they measured.
     digest = hashlib.sha256((ROOT / "models/face-blend/model.onnx").read_bytes()).hexdigest()
-    old = taken(card.read_text()) if card.is_file() else None
+    before = card.read_text() if card.is_file() else ""
     text = BLEND.format(
         faces=len(crops), people=len({c["group"] for c in crops}), held=facts["held_faces"], held_people=facts["held_people"],
         auc="\n".join(f"| {k} | {v:.3f} |" for k, v in facts["auc"].items()), paired=percent(facts["paired"]),
@@ -88,7 +88,10 @@ def main() -> None:
         alarm_hi=percent(rate[2]), flagged=facts["people_flagged_once"], table=table, words=words, ms=ev["ms_a_crop"],
         detector=ev["detector"], pairs=facts["pairs"], **facts["rounding"],
         **{k: facts[k] for k in ("varied_faces", "auc_varied", "median_varied", "median_portraits")})
-    card.write_text(put(text, old) if old and digest[:16] in old else text)
+    for heading in (HEADING, HEAT):
+        if digest[:16] in before and taken(before, heading):
+            text = put(text, taken(before, heading), heading)
+    card.write_text(text)
 
     used = {c["picture"]: c for c in crops}
     count = defaultdict(lambda: [0, 0])
