@@ -132,7 +132,7 @@ fn telling(crops: &[&Exhibit]) -> Markup {
                 "The pictures with the highest raw scores of this face, the highest first."
                 @if let Some(peak) = peak {
                     " Each part of the first was blurred in turn; where that lowers the score it stays bright (by "
-                    (format!("{peak:.2}")) " at most), elsewhere it is dark. This explains the score. It does not prove that these parts were changed."
+                    (format!("{peak:.2}")) " at most), elsewhere it is dark. This explains the score. It does not show where a face was changed: the model's card says how such maps compare with known seams."
                 }
             }
         }
