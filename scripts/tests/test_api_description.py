@@ -46,7 +46,7 @@ def test_every_answer_is_one_that_the_description_has(server, tmp_path):
     (tmp_path / "schemathesis.toml").write_text(
         '[[operations]]\ninclude-name = "POST /v1/clips"\n[operations.checks]\nnegative_data_rejection.enabled = false\n')
     command = [Path(sys.executable).parent / "schemathesis", "run", f"{address}/openapi.json", "-H", f"Authorization: Bearer {token}",
-               "--checks", ",".join(CHECKS), "--phases", "examples,coverage,fuzzing", "--max-examples", "10", "--seed", "1",
+               "--checks", ",".join(CHECKS), "--phases", "examples,coverage,fuzzing", "--max-examples", "4", "--seed", "1",
                "--workers", "1", "--suppress-health-check", "all", "--no-color"]
     ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=900)
     assert ended.returncode == 0, ended.stdout[-20000:]

@@ -3,7 +3,7 @@
 //!
 //! `first_picture SEAMLINE CLIP`
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)] // a tool of the bench
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)] // a tool of the bench
 
 use seamline_core::Stage;
 use seamline_infer::Home;

@@ -10,7 +10,7 @@ use crate::observables::{Observables, Trace, VoiceEmbedding, codec};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 use seamline_core::{ClipId, MediaTime, Sha256Hash};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Schema version of this code.
 const VERSION: i64 = 2;
@@ -39,8 +39,9 @@ impl SqliteStore {
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let mut db = Connection::open(path)?;
         db.busy_timeout(PATIENCE)?;
+        write_ahead(&db)?;
         // With FULL a commit is on the disk when it returns, not only past this process.
-        db.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")?;
+        db.execute_batch("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")?;
         // Nothing to bring up to date: nothing to write, and nobody to wait for.
         if db.query_row("PRAGMA user_version", [], |r| r.get::<_, i64>(0))? == VERSION {
             return Ok(Self { db });
@@ -61,6 +62,20 @@ impl SqliteStore {
     pub(super) fn write(&mut self) -> Result<Transaction<'_>, StoreError> {
         // Immediate: a transaction that reads first and writes later could otherwise fail half-way.
         Ok(self.db.transaction_with_behavior(TransactionBehavior::Immediate)?)
+    }
+}
+
+/// A new file's journal is changed under a lock that SQLite does not wait for, whatever patience it was given: where two
+/// begin one store at once, the second would be refused.
+fn write_ahead(db: &Connection) -> rusqlite::Result<()> {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        match db.execute_batch("PRAGMA journal_mode = WAL;") {
+            Err(e) if e.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && Instant::now() < end => {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            other => return other,
+        }
     }
 }
 

@@ -204,6 +204,25 @@ fn check_finds_what_is_wrong() {
 }
 
 #[test]
+fn many_begin_one_store_at_once() {
+    for _ in 0..20 {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s.db");
+        let together = std::sync::Barrier::new(6);
+        std::thread::scope(|scope| {
+            let open = || {
+                together.wait();
+                SqliteStore::open(&path).map(drop)
+            };
+            let threads: Vec<_> = (0..6).map(|_| scope.spawn(open)).collect();
+            for thread in threads {
+                thread.join().unwrap().unwrap();
+            }
+        });
+    }
+}
+
+#[test]
 fn two_connections_write_to_one_store() {
     let (dir, _s) = store(0);
     let path = dir.path().join("s.db");

@@ -101,7 +101,7 @@ impl Draft {
 impl Share {
     /// Rows of the trials that are taken.
     fn of(self, trials: &[Trial]) -> BTreeSet<usize> {
-        let mut strata: BTreeMap<(&str, bool, Modality), Vec<([u8; 32], usize)>> = BTreeMap::new();
+        let mut strata: BTreeMap<_, Vec<([u8; 32], usize)>> = BTreeMap::new();
         for trial in trials {
             let stratum = (trial.source.as_str(), trial.label == Label::Spoof, trial.modality);
             // A hash orders them: the same trials whatever the order of rows, and a larger share holds a smaller one.
