@@ -187,44 +187,25 @@ fn windows(side: usize, factor: usize) -> [usize; 2] {
 }
 
 /// Two passes of boxes along rows and columns, then the centre of each of 64 x 64 cells.
-///
-/// Running sums go down the columns, many at a time; rows are summed in the transposed plane. Each line's additions
-/// have the reference's order either way. Of the last two steps only the lines that are looked at are worked out.
 fn decimate(plane: &LumaPlane, w: usize, h: usize) -> [[f32; GRID]; GRID] {
+    let mut a = plane.data().to_vec();
+    let mut b = vec![0f32; a.len()];
+    let mut sums = vec![0f32; w];
     let (across, down) = (windows(w, plane.factor()), windows(h, plane.factor()));
-    let (mut a, mut b) = (plane.data().to_vec(), vec![0f32; w * h]);
-    let mut sums = vec![0f32; w.max(h).max(GRID)];
-    transpose(&a, &mut b, w);
-    box_columns(&b, &mut a, &mut sums[..h], across[0]);
-    transpose(&a, &mut b, h);
-    box_columns(&b, &mut a, &mut sums[..w], down[0]);
-    transpose(&a, &mut b, w);
-    box_columns(&b, &mut a, &mut sums[..h], across[1]);
-    let centre = |i: usize, side: usize| ((i as f64 + 0.5) * side as f64 / GRID as f64) as usize;
-    let wanted: Vec<f32> = (0..GRID).flat_map(|j| &a[centre(j, w) * h..][..h]).copied().collect();
-    let (mut columns, mut boxed) = (vec![0f32; GRID * h], vec![0f32; GRID * h]);
-    transpose(&wanted, &mut columns, h);
-    box_columns(&columns, &mut boxed, &mut sums[..GRID], down[1]);
-    let mut grid = [[0f32; GRID]; GRID];
-    for (i, row) in grid.iter_mut().enumerate() {
-        row.copy_from_slice(&boxed[centre(i, h) * GRID..][..GRID]);
+    for pass in 0..2 {
+        for (from, to) in a.chunks_exact(w).zip(b.chunks_exact_mut(w)) {
+            box_row(from, to, across[pass]);
+        }
+        box_columns(&b, &mut a, &mut sums, down[pass]);
     }
-    grid
-}
-
-/// Rows of `width` become columns. By tiles, so that neither side is read or written across the whole plane.
-fn transpose(from: &[f32], to: &mut [f32], width: usize) {
-    const TILE: usize = 16;
-    let height = from.len() / width;
-    for top in (0..height).step_by(TILE) {
-        let rows = top..(top + TILE).min(height);
-        for left in (0..width).step_by(TILE) {
-            for x in left..(left + TILE).min(width) {
-                let line = &mut to[x * height..][rows.clone()];
-                line.iter_mut().zip(rows.clone()).for_each(|(v, y)| *v = from[y * width + x]);
-            }
+    let mut grid = [[0f32; GRID]; GRID];
+    let centre = |i: usize, side: usize| ((i as f64 + 0.5) * side as f64 / GRID as f64) as usize;
+    for (i, row) in grid.iter_mut().enumerate() {
+        for (j, v) in row.iter_mut().enumerate() {
+            *v = a[centre(i, h) * w + centre(j, w)];
         }
     }
+    grid
 }
 
 /// How many inputs before and after an output its box spans; an even box leans forward, as the reference does.
@@ -233,7 +214,30 @@ fn reach(window: usize) -> (usize, usize) {
     (window - 1 - ahead, ahead)
 }
 
-/// Running mean down the columns, as many as there are `sums`; at the ends over what there is.
+/// Running mean over a line; at the ends over what there is.
+fn box_row(from: &[f32], to: &mut [f32], window: usize) {
+    let n = from.len();
+    let (back, ahead) = reach(window);
+    let mut sum = 0f32;
+    let mut count = 0f32;
+    for &v in &from[..ahead.min(n)] {
+        sum += v;
+        count += 1.0;
+    }
+    for o in 0..n {
+        if let Some(&v) = from.get(o + ahead) {
+            sum += v;
+            count += 1.0;
+        }
+        if o > back {
+            sum -= from[o - back - 1];
+            count -= 1.0;
+        }
+        to[o] = sum / count;
+    }
+}
+
+/// The same down the columns, a whole row at a time.
 fn box_columns(from: &[f32], to: &mut [f32], sums: &mut [f32], window: usize) {
     let w = sums.len();
     let n = from.len() / w;

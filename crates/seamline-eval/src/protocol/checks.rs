@@ -1,6 +1,6 @@
 //! What makes a protocol unfit for measuring: duplicates, contradictions, overlap between splits, missing files.
 
-use super::{Draft, Modality, Protocol, ProtocolError, Share, Trial};
+use super::{Draft, Protocol, ProtocolError, Share, Trial};
 use crate::text::{self, TextError};
 use seamline_core::Label;
 use sha2::{Digest, Sha256};

@@ -39,9 +39,8 @@ pub fn search(picture: &RgbFrame) -> Option<Hit> {
             for block in 0..16 {
                 let (bx, by) = (block % 4, block / 4);
                 let place = Place::Part { x: x0 + (px + 2 * bx) as u32, y: y0 + (py + 2 * by) as u32 };
-                let grids = low.grids(bx, by, Statistic::OF_PARTS);
-                for (statistic, grid) in Statistic::OF_PARTS.into_iter().zip(&grids) {
-                    search.grid(grid, reading, statistic.scheme(), place);
+                for statistic in Statistic::OF_PARTS {
+                    search.grid(&low.grid(bx, by, statistic), reading, statistic.scheme(), place);
                 }
             }
         }

@@ -166,7 +166,8 @@ impl Accumulator {
                 [(Place::Whole, Halving::Haar { x: 0, y: 0 }), (Place::Half, Halving::Done)]
             {
                 let low = planes.low_band(halving);
-                for (statistic, grid) in Statistic::ALL.into_iter().zip(low.grids(0, 0, Statistic::ALL)) {
+                for statistic in Statistic::ALL {
+                    let grid = low.grid(0, 0, statistic);
                     match self.grids.get_mut(next) {
                         Some((_, _, _, sum)) => sum.add(&grid),
                         None => self.grids.push((place, reading, statistic, grid)),

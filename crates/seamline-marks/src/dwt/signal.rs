@@ -94,37 +94,37 @@ impl Planes {
 }
 
 impl LowBand {
-    /// Soft bits of the blocks that begin `x`, `y` coefficients from the corner, by each statistic.
-    pub fn grids<const N: usize>(&self, x: usize, y: usize, statistics: [Statistic; N]) -> [Grid; N] {
+    /// Soft bits of the blocks that begin `x`, `y` coefficients from the corner.
+    pub fn grid(&self, x: usize, y: usize, statistic: Statistic) -> Grid {
         let columns = self.width.saturating_sub(x) / BLOCK;
-        let rows = if columns == 0 { 0 } else { self.height.saturating_sub(y) / BLOCK };
-        let mut grids = statistics.map(|_| Grid { columns, rows, data: Vec::with_capacity(columns * rows) });
-        for row in 0..rows {
+        let rows = self.height.saturating_sub(y) / BLOCK;
+        let mut data = vec![0.0; columns * rows];
+        if columns == 0 {
+            return Grid { columns, rows: 0, data: Vec::new() };
+        }
+        for (row, out) in data.chunks_exact_mut(columns).enumerate() {
             let lines: [&[f32]; BLOCK] = std::array::from_fn(|i| {
                 &self.data[(row * BLOCK + i + y) * self.width + x..][..columns * BLOCK]
             });
-            for first in (0..columns).step_by(LANES) {
+            for (n, out) in out.chunks_mut(LANES).enumerate() {
                 let mut blocks = [[0.0; LANES]; BLOCK * BLOCK];
                 for (i, line) in lines.iter().enumerate() {
-                    let part = &line[first * BLOCK..];
+                    let part = &line[n * LANES * BLOCK..];
                     for (lane, four) in part.as_chunks::<BLOCK>().0.iter().take(LANES).enumerate() {
                         for (j, v) in four.iter().enumerate() {
                             blocks[i * BLOCK + j][lane] = *v;
                         }
                     }
                 }
-                let top = largest(&blocks);
-                for (grid, statistic) in grids.iter_mut().zip(statistics) {
-                    let bits = match statistic {
-                        Statistic::Largest => top.map(soft_bit),
-                        Statistic::Prominence => prominence(&blocks, &top),
-                        Statistic::Singular => largest_singular(&blocks).map(soft_bit),
-                    };
-                    grid.data.extend_from_slice(&bits[..LANES.min(columns - first)]);
-                }
+                let bits = match statistic {
+                    Statistic::Largest => largest(&blocks).map(soft_bit),
+                    Statistic::Prominence => prominence(&blocks),
+                    Statistic::Singular => largest_singular(&blocks).map(soft_bit),
+                };
+                out.copy_from_slice(&bits[..out.len()]);
             }
         }
-        grids
+        Grid { columns, rows, data }
     }
 }
 
@@ -156,9 +156,10 @@ fn largest(blocks: &[Lanes; 16]) -> Lanes {
 /// More than this (half of what two bits differ by) a coefficient stands out only at edges of the picture.
 const MOST_PROMINENT: f32 = 9.0;
 
-/// How far `top`, the largest by size of all coefficients but the first, stands above their mean, from 0 (not at all, as
+/// How far the largest by size of all coefficients but the first stands above their mean, from 0 (not at all, as
 /// after bit 0) to -1 (as after bit 1).
-fn prominence(blocks: &[Lanes; 16], top: &Lanes) -> Lanes {
+fn prominence(blocks: &[Lanes; 16]) -> Lanes {
+    let top = largest(blocks);
     let mut mean = [0.0f32; LANES];
     for values in &blocks[1..] {
         mean.iter_mut().zip(values).for_each(|(m, v)| *m += v.abs() / 15.0);
