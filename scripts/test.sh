@@ -9,25 +9,22 @@ if ! .cache/venv/bin/python -c 'import pytest, onnxruntime' 2>/dev/null; then
   # The same pinned version that Seamline loads; without its dependencies, which only its tools need.
   .cache/venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps onnxruntime==1.28.0
 fi
-# Validators of the campaign exports, in an environment of their own.
-exports=.cache/export-venv wanted=$(sha256sum scripts/tests/campaign-requirements.txt | cut -c1-64)
-if [ "$(cat "$exports/stamp" 2>/dev/null)" != "$wanted" ]; then
-  rm -rf "$exports"
-  python3 -m venv "$exports"
-  "$exports/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
-    -r scripts/tests/campaign-requirements.txt
-  "$exports/bin/python" -m pip install --quiet --disable-pip-version-check pytest==8.3.4
-  echo "$wanted" >"$exports/stamp"
-fi
-# Requests made from the server's own description, likewise.
-api=.cache/api-venv wanted=$(sha256sum scripts/tests/api-requirements.txt | cut -c1-64)
-if [ "$(cat "$api/stamp" 2>/dev/null)" != "$wanted" ]; then
-  rm -rf "$api"
-  python3 -m venv "$api"
-  "$api/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
-    -r scripts/tests/api-requirements.txt
-  echo "$wanted" >"$api/stamp"
-fi
+# An environment of its own with pinned packages, made again when their list changes.
+environment() { # folder, requirements
+  local wanted
+  wanted=$(sha256sum "$2" | cut -c1-64)
+  [ "$(cat "$1/stamp" 2>/dev/null)" != "$wanted" ] || return 0
+  rm -rf "$1"
+  python3 -m venv "$1"
+  "$1/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r "$2"
+  # The list of the export validators has no pytest.
+  "$1/bin/python" -c 'import pytest' 2>/dev/null ||
+    "$1/bin/python" -m pip install --quiet --disable-pip-version-check pytest==8.3.4
+  echo "$wanted" >"$1/stamp"
+}
+exports=.cache/export-venv api=.cache/api-venv
+environment "$exports" scripts/tests/campaign-requirements.txt
+environment "$api" scripts/tests/api-requirements.txt
 .cache/venv/bin/python -m pytest -q scripts/tests
 "$exports/bin/python" -m pytest -q scripts/tests/test_campaign_exports.py
 "$api/bin/python" -m pytest -q scripts/tests/test_api_description.py
