@@ -78,7 +78,7 @@ export class Place {
 
   /** A token that its holder may do `role` with; its id and secret. */
   token(role) {
-    const said = run(seamline, ["tokens", "create", "--store", this.store, "--role", role, `a ${role}`]).toString();
+    const said = this.tokens("create", "--role", role, `a ${role}`);
     const secret = said.match(/\bseamline_[0-9a-f]{64}/)?.[0];
     if (!secret) throw new Error(`no secret in: ${said}`);
     return secret;

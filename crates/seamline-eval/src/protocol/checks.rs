@@ -2,8 +2,7 @@
 
 use super::{Draft, Protocol, ProtocolError, Share, Trial};
 use crate::text::{self, TextError};
-use seamline_core::Label;
-use sha2::{Digest, Sha256};
+use seamline_core::{Label, Sha256Hash};
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
@@ -101,11 +100,11 @@ impl Draft {
 impl Share {
     /// Rows of the trials that are taken.
     fn of(self, trials: &[Trial]) -> BTreeSet<usize> {
-        let mut strata: BTreeMap<_, Vec<([u8; 32], usize)>> = BTreeMap::new();
+        let mut strata: BTreeMap<_, Vec<(Sha256Hash, usize)>> = BTreeMap::new();
         for trial in trials {
             let stratum = (trial.source.as_str(), trial.label == Label::Spoof, trial.modality);
             // A hash orders them: the same trials whatever the order of rows, and a larger share holds a smaller one.
-            let order = Sha256::digest(trial.id.as_bytes()).into();
+            let order = Sha256Hash::of(trial.id.as_bytes());
             strata.entry(stratum).or_default().push((order, trial.row));
         }
         let mut rows = BTreeSet::new();
