@@ -10,7 +10,9 @@ import http.client
 import json
 import os
 import random
+import shutil
 import signal
+import socket
 import statistics
 import struct
 import subprocess
@@ -175,6 +177,96 @@ def queue(place, program, jobs, clips):
     return json.loads(out.stdout)
 
 
+def grown(program, jobs, lanes):
+    out = subprocess.run([str(Path(program).resolve()), str(jobs), str(lanes)], capture_output=True, text=True)
+    assert out.returncode == 0, out.stderr
+    return json.loads(out.stdout)
+
+
+class Servers:
+    """A real PostgreSQL and a real nats-server on loopback, in a folder of their own."""
+
+    def __init__(self, dir):
+        self.dir, self.bin = Path(dir), max(Path("/usr/lib/postgresql").glob("*/bin"))
+        self.running = []
+        self.as_user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.getuid() == 0 else []
+        if self.as_user:
+            shutil.chown(self.dir, "postgres", "postgres")
+        self.run("initdb", "-U", "seamline", "-A", "trust", "--locale=C", "-E", "UTF8", "-D", self.dir / "data")
+        db, broker = self.port(), self.port()
+        self.start([*self.as_user, str(self.bin / "postgres"), "-D", str(self.dir / "data"), "-p", str(db),
+                    "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="], db)
+        self.start(["nats-server", "-a", "127.0.0.1", "-p", str(broker), "-js", "-sd", str(self.dir / "nats")], broker)
+        self.run("createdb", "-h", "127.0.0.1", "-p", str(db), "-U", "seamline", "seen")
+        self.store = f"postgres://seamline@127.0.0.1:{db}/seen"
+        self.queue = f"nats://127.0.0.1:{broker}"
+
+    def run(self, program, *args):
+        subprocess.run([*self.as_user, str(self.bin / program), *map(str, args)], check=True, capture_output=True, cwd=self.dir)
+
+    @staticmethod
+    def port():
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            return s.getsockname()[1]
+
+    def start(self, command, port):
+        self.running.append(subprocess.Popen(command, cwd=self.dir, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+        for _ in range(600):
+            with socket.socket() as s:
+                if s.connect_ex(("127.0.0.1", port)) == 0 and self.ready(port):
+                    return
+            time.sleep(0.1)
+        raise SystemExit(f"{command[0]} did not start")
+
+    def ready(self, port):
+        if len(self.running) > 1:
+            return True
+        return subprocess.run([str(self.bin / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)]).returncode == 0
+
+    def end(self):
+        for p in reversed(self.running):
+            p.send_signal(signal.SIGINT)
+            p.wait()
+
+
+def workers(place, clips, seconds=8):
+    """One worker against two, one job each, over the same clips, every default model; on as many cores."""
+    rates = []
+    for count in (1, 2):
+        with tempfile.TemporaryDirectory() as dir:
+            servers = Servers(dir)
+            try:
+                env = os.environ | {"SEAMLINE_STORE": servers.store, "SEAMLINE_QUEUE": servers.queue, "SEAMLINE_MEDIA": "paths"}
+                run = lambda *args, **more: subprocess.Popen([place.binary, *args], cwd=place.dir, text=True, stderr=subprocess.PIPE, **more)
+                for n in range(clips):
+                    tone(place.dir / "in" / f"{n:03}.wav", n, seconds)
+                (place.dir / "list.ndjson").write_text("".join(json.dumps({"path": f"in/{n:03}.wav"}) + "\n" for n in range(clips)))
+                submit = run("ingest", "list.ndjson", "--submit-only", env=env)
+                assert submit.wait() == 0, submit.stderr.read()
+                ps = []
+
+                def listen(p, times):
+                    times.extend(time.monotonic() for line in p.stderr if ": judged" in line)
+
+                for n in range(count):
+                    own = env | {"SEAMLINE_MACHINE": f"m{n}", "CACHE_DIRECTORY": f"{dir}/cache-{n}"}
+                    p, times = run("worker", "--once", "-w", "1", env=own), []
+                    ps.append((p, times, threading.Thread(target=listen, args=(p, times))))
+                    ps[-1][2].start()
+                for p, _, t in ps:
+                    assert p.wait() == 0
+                    t.join()
+                each = [times for _, times, _ in ps]
+                assert sum(map(len, each)) == clips and all(len(times) > 5 for times in each), each
+                # While all of them were at work: models are loaded by the first verdict.
+                start, end = max(times[0] for times in each), min(times[-1] for times in each)
+                rates.append(sum(start < t <= end for times in each for t in times) / (end - start))
+            finally:
+                servers.end()
+    return {"clips": clips, "clip_seconds": seconds, "one_per_s": rates[0], "two_per_s": rates[1], "ratio": rates[1] / rates[0]}
+
+
 def table(results, profile):
     text = ["# All-day use: what it costs and survives", "",
             f"Written by `benches/ingest.py` on {os.cpu_count()} cores that other work shared, {profile}. One light detector, so that "
@@ -197,6 +289,18 @@ def table(results, profile):
         text += ["## A long manifest", "`ingest --submit-only`; every line names a file that is opened and hashed.", "",
                  "| lines | a second | memory after a tenth | most |", "|---|---|---|---|",
                  f"| {r['lines']:,} | {r['lines_per_s']} | {r['rss_mb_after_a_tenth']} MB | {r['rss_mb_most']} MB |", ""]
+    if r := results.get("grown"):
+        ratio = lambda k: f"{r[k] / r['raw_publishes_per_s']:.2f}"
+        text += ["## The grown queue beside the broker it speaks to", f"{r['jobs']:,} jobs that do nothing, {r['lanes']} lanes, PostgreSQL with fsync, against raw JetStream publishes, each acknowledged before the next, same disk, same run.", "",
+                 "| step | a second | of raw publishes |", "|---|---|---|"]
+        for key, name in [("raw_publishes_per_s", "raw publish"), ("raw_publishes_by_64_per_s", "raw publish, 64 on their way"),
+                          ("submitted_by_64_per_s", "submit, 64 at once"), ("done_by_database_per_s", "lease from PostgreSQL, complete with verdict"),
+                          ("done_by_broker_per_s", "told to NATS, taken from it, leased, completed, acknowledged")]:
+            text += [f"| {name} | {r[key]:.0f} | {ratio(key)} |"]
+        text += [""]
+    if r := results.get("workers"):
+        text += ["## Two workers against one", f"{r['clips']} recordings of {r['clip_seconds']} s, every default model, one job at a time each, through PostgreSQL and NATS.", "",
+                 "| one, clips a second | two | ratio |", "|---|---|---|", f"| {r['one_per_s']:.2f} | {r['two_per_s']:.2f} | {r['ratio']:.2f} |", ""]
     if r := results.get("queue"):
         ratio = lambda k: f"{r[k] / r['raw_inserts_per_s']:.2f}"
         text += ["## The queue beside the disk it writes to", f"{r['jobs']:,} jobs that do nothing, one transaction each step, against raw SQLite inserts of one row each, same mode, same disk, same run.", "",
@@ -213,9 +317,12 @@ def main():
     p = argparse.ArgumentParser()
     p.add_argument("--binary", default=ROOT / "target/release/seamline")
     p.add_argument("--queue-bench", default=ROOT / "target/release/examples/queue_bench")
+    p.add_argument("--grown-bench", default=ROOT / "target/release/examples/grown_bench")
     p.add_argument("--profile", default="release build")
-    p.add_argument("--only", default="kills,fairness,latency,manifest,queue")
+    p.add_argument("--only", default="kills,fairness,latency,manifest,queue,grown,workers")
     p.add_argument("--jobs", type=int, default=500)
+    p.add_argument("--grown-jobs", type=int, default=5_000)
+    p.add_argument("--worker-clips", type=int, default=60)
     p.add_argument("--lines", type=int, default=1_000_000)
     p.add_argument("--clips", type=int, default=1_000_000)
     p.add_argument("--results", default=ROOT / "out/ingest-bench.json", help="kept between runs, so that parts can be run one by one")
@@ -229,6 +336,7 @@ def main():
             results[part] = {
                 "kills": lambda: kills(place, args.jobs), "fairness": lambda: fairness(place), "latency": lambda: latency(place),
                 "manifest": lambda: manifest(place, args.lines), "queue": lambda: queue(place, args.queue_bench, 3_000, args.clips),
+                "grown": lambda: grown(args.grown_bench, args.grown_jobs, 8), "workers": lambda: workers(place, args.worker_clips),
             }[part]()
         print(part, json.dumps(results[part]), flush=True)
         path.parent.mkdir(parents=True, exist_ok=True)

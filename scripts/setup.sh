@@ -8,11 +8,13 @@ cache="${SEAMLINE_CACHE:-$PWD/.cache}"
 mkdir -p "$cache"
 
 # FFmpeg and clang to build; the rest makes test fixtures and demo clips (flite, espeak-ng, pocketsphinx-testdata)
-# or watches system calls in a test (strace).
+# or watches system calls in a test (strace); PostgreSQL and nats-server are for tests of several machines, which start
+# their own on loopback: nothing runs after this that did not run before.
 packages=(
   ffmpeg libavcodec-dev libavformat-dev libavutil-dev libswscale-dev libswresample-dev
   libclang-14-dev clang-14 pkg-config
   flite espeak-ng pocketsphinx-testdata strace
+  postgresql nats-server
 )
 if [ "${1:-}" = --tests ]; then
   # By command, since Node may have come from elsewhere than Debian.
@@ -31,7 +33,26 @@ if [ "${#missing[@]}" -gt 0 ]; then
   fi
   echo "setup: installing ${missing[*]}"
   "${as_root[@]}" apt-get update -qq
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+  # Debian starts servers when it installs them, and makes PostgreSQL a cluster. A server that is here already keeps both.
+  policy=/usr/sbin/policy-rc.d clusters=/etc/postgresql-common/createcluster.conf ours=()
+  if [ ! -e "$policy" ]; then
+    printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$policy" >/dev/null
+    "${as_root[@]}" chmod 755 "$policy"
+    ours+=("$policy")
+  fi
+  if [ ! -e "$clusters" ]; then
+    "${as_root[@]}" mkdir -p "${clusters%/*}"
+    echo 'create_main_cluster = false' | "${as_root[@]}" tee "$clusters" >/dev/null
+  fi
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+    -o Dpkg::Options::=--force-confold "${missing[@]}" >/dev/null
+  [ "${#ours[@]}" -eq 0 ] || "${as_root[@]}" rm -f "${ours[@]}"
+  # Nor with the next start of the machine.
+  for package in "${missing[@]}"; do
+    case "$package" in postgresql | nats-server)
+      "${as_root[@]}" systemctl --quiet disable "$package" 2>/dev/null || true ;; # no systemd, nothing to disable
+    esac
+  done
 fi
 
 # A virtual environment for the materialisers: numpy and onnx only, by hash.

@@ -11,7 +11,7 @@
 use seamline_campaign::matching::Matcher;
 use seamline_campaign::moment::Moment;
 use seamline_campaign::observables::{Observables, ObservablesBuilder};
-use seamline_campaign::store::{Recording, SqliteStore, Store};
+use seamline_campaign::store::{Recording, SqlStore, Store};
 use seamline_core::{RgbFrame, Sha256Hash};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -92,7 +92,7 @@ fn matches(folder: &Path) -> Result<(), Failure> {
     let work = folder.join("store");
     let _ = std::fs::remove_dir_all(&work);
     std::fs::create_dir_all(&work)?;
-    let mut store = SqliteStore::open(&work.join("store.db"))?;
+    let mut store = SqlStore::open(&work.join("store.db"))?;
     let (matcher, _) = Matcher::open(&work.join("index"), &store)?;
     let (sources, variants) = (load(&folder.join("sources"))?, load(&folder.join("variants"))?);
     for (name, o) in &sources {
@@ -124,7 +124,7 @@ fn matches(folder: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-fn record(store: &mut SqliteStore, name: &str, o: &Observables) -> Result<(), Failure> {
+fn record(store: &mut SqlStore, name: &str, o: &Observables) -> Result<(), Failure> {
     store.record(&Recording {
         clip: o.clip,
         path: name,

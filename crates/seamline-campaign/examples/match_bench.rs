@@ -12,7 +12,7 @@ use seamline_campaign::moment::Moment;
 use seamline_campaign::observables::{FrameHash, Observables, VERSION, View, VoiceEmbedding};
 use seamline_campaign::pdq::PdqHash;
 use seamline_campaign::sound::{STEP_US, SoundPrint};
-use seamline_campaign::store::{Recording, SqliteStore, Store};
+use seamline_campaign::store::{Recording, SqlStore, Store};
 use seamline_core::Sha256Hash;
 use std::path::Path;
 use std::time::Instant;
@@ -80,7 +80,7 @@ fn clip(name: u64, stretches: &[(u64, u64, u64)], speaker: u64) -> Observables {
     }
 }
 
-fn fill(store: &mut SqliteStore, clips: u64) -> Result<(), Failure> {
+fn fill(store: &mut SqlStore, clips: u64) -> Result<(), Failure> {
     for n in 0..clips {
         let o = clip(n, &[(n, 0, 40)], n);
         store.record(&Recording {
@@ -107,7 +107,7 @@ fn main() -> Result<(), Failure> {
     std::fs::create_dir_all(folder)?;
     let (path, index) = (folder.join("match.db"), folder.join("match.db.index"));
     let clock = Instant::now();
-    let mut store = SqliteStore::open(&path)?;
+    let mut store = SqlStore::open(&path)?;
     if store.clip(&Sha256Hash::of(&(clips - 1).to_le_bytes()))?.is_none() {
         fill(&mut store, clips)?;
     }
@@ -120,7 +120,7 @@ fn main() -> Result<(), Failure> {
     // A minute: 50 s that nobody has seen, 10 s of clip 7, and the voice of clip 11.
     let asked = clip(clips + 1, &[(clips + 5, 0, 60), (7, 10, 20), (clips + 6, 0, 40)], 11);
     let clock = Instant::now();
-    let store = SqliteStore::open(&path)?;
+    let store = SqlStore::open(&path)?;
     let (matcher, _) = Matcher::open(&index, &store)?;
     let found = matcher.matches(&asked, &store)?;
     let first_ms = clock.elapsed().as_secs_f64() * 1e3;

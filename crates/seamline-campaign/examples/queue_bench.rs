@@ -5,7 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // a measurement, not a library
 
 use seamline_campaign::moment::Moment;
-use seamline_campaign::store::{Beside, ClipQuery, Recording, SqliteStore, Store};
+use seamline_campaign::store::{Beside, ClipQuery, Recording, SqlStore, Store};
 use seamline_core::job::{JobQueue, Lane, Rules, Submission};
 use seamline_core::{ClipId, Sha256Hash};
 use std::path::Path;
@@ -81,7 +81,7 @@ fn main() {
 
     let digest = Sha256Hash::of(b"pipeline");
     let rules = Rules::default();
-    let mut store = SqliteStore::open(&folder.join("queue.db")).unwrap();
+    let mut store = SqlStore::open(&folder.join("queue.db")).unwrap();
     store.adopt(&digest).unwrap();
     let began = Instant::now();
     for n in 0..jobs {
@@ -107,7 +107,7 @@ fn main() {
 
     // A store of many verdicts, written in fewer transactions so that making it does not take all day.
     let searched = folder.join("searched.db");
-    drop(SqliteStore::open(&searched).unwrap());
+    drop(SqlStore::open(&searched).unwrap());
     let mut db = rusqlite::Connection::open(&searched).unwrap();
     db.execute_batch("PRAGMA synchronous = OFF").unwrap();
     let tx = db.transaction().unwrap();
@@ -135,7 +135,7 @@ fn main() {
     }
     tx.commit().unwrap();
     drop(db);
-    let store = SqliteStore::open(&searched).unwrap();
+    let store = SqlStore::open(&searched).unwrap();
     let time = |q: &ClipQuery| {
         let once = || {
             let began = Instant::now();

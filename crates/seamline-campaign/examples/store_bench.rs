@@ -8,7 +8,7 @@
 use rusqlite::params;
 use seamline_campaign::cluster::{Link, LinkKind};
 use seamline_campaign::moment::Moment;
-use seamline_campaign::store::{Recording, SqliteStore, Store};
+use seamline_campaign::store::{Recording, SqlStore, Store};
 use seamline_core::{ClipId, Sha256Hash};
 use std::path::Path;
 use std::time::Instant;
@@ -59,7 +59,7 @@ fn main() -> Result<(), Failure> {
     for ending in ["", "-wal", "-shm"] {
         let _ = std::fs::remove_file(format!("{}{ending}", path.display()));
     }
-    drop(SqliteStore::open(path)?);
+    drop(SqlStore::open(path)?);
     fill(path, clips)?;
     let timed = |f: &mut dyn FnMut() -> Result<(), Failure>| -> Result<f64, Failure> {
         let clock = Instant::now();
@@ -69,10 +69,10 @@ fn main() -> Result<(), Failure> {
     // A new process each time as far as the store is concerned: open and list.
     let mut listed = 0;
     let list_ms = timed(&mut || {
-        listed = SqliteStore::open(path)?.clusters(100)?.len();
+        listed = SqlStore::open(path)?.clusters(100)?.len();
         Ok(())
     })?;
-    let mut store = SqliteStore::open(path)?;
+    let mut store = SqlStore::open(path)?;
     let top = store.clusters(1)?.first().ok_or("no cluster")?.id;
     let show_ms = timed(&mut || {
         store.cluster(top)?;

@@ -5,7 +5,7 @@
 use seamline_campaign::moment::Moment;
 use seamline_campaign::observables::{Observables, VERSION};
 use seamline_campaign::sound::SoundPrint;
-use seamline_campaign::store::{Recording, Sighting, SqliteStore, Store};
+use seamline_campaign::store::{Recording, Sighting, SqlStore, Store};
 use seamline_core::Sha256Hash;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -20,7 +20,7 @@ fn clip(n: u32) -> Sha256Hash {
     Sha256Hash::of(&n.to_le_bytes())
 }
 
-fn record(store: &mut SqliteStore, n: u32) {
+fn record(store: &mut SqlStore, n: u32) {
     let observables = Observables {
         version: VERSION,
         clip: clip(n),
@@ -60,7 +60,7 @@ fn record(store: &mut SqliteStore, n: u32) {
 #[test]
 fn child() {
     let Ok(path) = std::env::var(CHILD) else { return };
-    let mut store = SqliteStore::open(Path::new(&path)).unwrap();
+    let mut store = SqlStore::open(Path::new(&path)).unwrap();
     for n in 0..CLIPS {
         record(&mut store, n);
         println!("acknowledged {n}");
@@ -96,7 +96,7 @@ fn nothing_is_lost_and_nothing_doubled_by_kill_9() {
         if let Some(last) = reader.join().unwrap() {
             acknowledged = acknowledged.max(last + 1);
         }
-        let store = SqliteStore::open(&path).unwrap();
+        let store = SqlStore::open(&path).unwrap();
         let report = store.check().unwrap();
         assert_eq!(report.problems, Vec::<String>::new(), "round {round}");
         assert!(report.clips >= u64::from(acknowledged), "{} clips of {acknowledged}", report.clips);
@@ -108,7 +108,7 @@ fn nothing_is_lost_and_nothing_doubled_by_kill_9() {
     let mut last = start();
     std::io::copy(&mut last.stdout.take().unwrap(), &mut std::io::sink()).unwrap();
     assert!(last.wait().unwrap().success());
-    let store = SqliteStore::open(&path).unwrap();
+    let store = SqlStore::open(&path).unwrap();
     let report = store.check().unwrap();
     assert_eq!((report.clips, report.verdicts), (u64::from(CLIPS), u64::from(CLIPS)));
     assert!(report.problems.is_empty());

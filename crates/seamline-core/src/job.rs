@@ -371,6 +371,10 @@ pub enum JobError {
     /// A job in this state cannot be replayed.
     #[error("queue: job {} is {}, not failed or dead", .0.short(), .1.as_str())]
     NotOver(JobId, JobState),
+    /// The server that keeps the queue was not reached for as long as it is waited for. What was being written may or
+    /// may not stay; doing it again is safe.
+    #[error("queue: its server is away: {0}")]
+    Away(String),
     /// Whatever keeps the queue said no.
     #[error("queue: {0}")]
     Backend(String),

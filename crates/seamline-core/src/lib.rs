@@ -7,6 +7,7 @@
 pub mod aspect;
 pub mod code;
 pub mod evidence;
+pub mod grown;
 pub mod heat;
 pub mod ids;
 pub mod job;

@@ -29,6 +29,8 @@ pub(crate) enum Outlook {
     Broken(Failure),
     /// No worker could be started: nothing is known about the clip.
     NoWorker(String),
+    /// The clip's bytes could not be had now; nothing is wrong with it.
+    Away(String),
 }
 
 /// A clip's record, what it can be recognised by, and how it came to that.
@@ -39,11 +41,11 @@ pub(crate) struct Judged {
 }
 
 impl Judge {
-    /// Judges the file at `path`, which is called `shown` in the record. With `expected`, a file of other bytes is
+    /// Judges a file that was opened, which is called `shown` in the record. With `expected`, a file of other bytes is
     /// refused. `None` only where the run was stopped.
     pub(crate) fn clip(
         &self,
-        path: &Path,
+        opened: io::Result<(File, u64)>,
         shown: &str,
         expected: Option<ClipId>,
         slot: &mut Option<Worker>,
@@ -57,7 +59,7 @@ impl Judge {
             };
             Some(self.judged(shown, clip, size, found, Outlook::Broken(Failure { code, message })))
         };
-        let (mut file, size) = match open_clip(path) {
+        let (mut file, size) = match opened {
             Ok(opened) => opened,
             Err(e) => {
                 let gone = e.kind() == io::ErrorKind::NotFound;
@@ -99,6 +101,11 @@ impl Judge {
             Ending::Stopped => return None,
         };
         Some(self.judged(shown, Some(clip), size, found, outlook))
+    }
+
+    /// What comes of a clip whose bytes cannot be had now.
+    pub(crate) fn away(&self, shown: &str, clip: ClipId, size: u64, message: String) -> Judged {
+        self.judged(shown, Some(clip), size, Findings::default(), Outlook::Away(message))
     }
 
     /// The record of a clip that nobody looked at, and why not.

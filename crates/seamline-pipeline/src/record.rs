@@ -3,7 +3,7 @@
 use seamline_campaign::matching::{MatchError, Matcher};
 use seamline_campaign::moment::Moment;
 use seamline_campaign::observables::Observables;
-use seamline_campaign::store::{Beside, Recorded, Recording, Sighting, SqliteStore, Store, StoreError};
+use seamline_campaign::store::{Beside, Recorded, Recording, Sighting, SqlStore, Store, StoreAt, StoreError};
 use seamline_core::job::{JobError, Lease};
 use seamline_core::{ClipId, ClipRecord, RunInfo};
 use seamline_report::jsonl;
@@ -25,28 +25,28 @@ pub fn later(from: Moment, ms: i64) -> Moment {
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
     /// The store said no.
-    #[error("{}: {what}: {source}", store.display())]
+    #[error("{}: {what}: {source}", store)]
     Store {
-        /// The store's file.
-        store: PathBuf,
+        /// The store.
+        store: StoreAt,
         /// What was being done.
         what: String,
         /// Why not.
         source: StoreError,
     },
     /// Its indexes did.
-    #[error("{}: its index: {source}", store.display())]
+    #[error("{}: its index: {source}", store)]
     Index {
-        /// The store's file.
-        store: PathBuf,
+        /// The store.
+        store: StoreAt,
         /// Why not.
         source: MatchError,
     },
     /// The queue did; the lease may be lost.
-    #[error("{}: {source}", store.display())]
+    #[error("{}: {source}", store)]
     Queue {
-        /// The store's file.
-        store: PathBuf,
+        /// The store.
+        store: StoreAt,
         /// Why not.
         source: JobError,
     },
@@ -60,13 +60,23 @@ impl RecordError {
     pub fn is_lost_lease(&self) -> bool {
         matches!(self, Self::Queue { source: JobError::LeaseLost(_), .. })
     }
+
+    /// Whether the store's server is away; doing it again is safe.
+    pub fn is_away(&self) -> bool {
+        matches!(
+            self,
+            Self::Store { source: StoreError::Away(_), .. }
+                | Self::Index { source: MatchError::Store(StoreError::Away(_)), .. }
+                | Self::Queue { source: JobError::Away(_), .. }
+        )
+    }
 }
 
 /// A store with its indexes.
 pub struct Recorder {
-    store: SqliteStore,
+    store: SqlStore,
     matcher: Matcher,
-    path: PathBuf,
+    at: StoreAt,
 }
 
 /// A record's lines, as the store and every report have them.
@@ -87,31 +97,31 @@ impl Lines {
     }
 }
 
-/// The folder of a store's indexes: they can be thrown away, and are built again.
-fn index_folder(store: &Path) -> PathBuf {
+/// The folder of the indexes of a store in a file: they can be thrown away, and are built again.
+pub fn index_beside(store: &Path) -> PathBuf {
     let mut name = store.as_os_str().to_owned();
     name.push(".index");
     name.into()
 }
 
 impl Recorder {
-    /// Opens or makes the store at `path` and finishes what a crash may have left undone. What there is to say to
-    /// people about it, if anything, comes beside.
-    pub fn open(path: &Path) -> Result<(Self, Option<String>), RecordError> {
-        let store = SqliteStore::open(path).map_err(|source| RecordError::Store {
-            store: path.to_owned(),
+    /// Opens or makes the store, with its indexes in the folder `index`, and finishes what a crash may have left
+    /// undone. What there is to say to people about it, if anything, comes beside.
+    pub fn open(at: &StoreAt, index: &Path) -> Result<(Self, Option<String>), RecordError> {
+        let store = SqlStore::at(at).map_err(|source| RecordError::Store {
+            store: at.clone(),
             what: "cannot be opened".into(),
             source,
         })?;
-        let index = |source| RecordError::Index { store: path.to_owned(), source };
-        let (matcher, said) = Matcher::open(&index_folder(path), &store).map_err(index)?;
-        let mut recorder = Self { store, matcher, path: path.to_owned() };
+        let (matcher, said) = Matcher::open(index, &store)
+            .map_err(|source| RecordError::Index { store: at.clone(), source })?;
+        let mut recorder = Self { store, matcher, at: at.clone() };
         recorder.catch_up()?;
         Ok((recorder, said))
     }
 
     /// The store and its indexes.
-    pub fn parts(&self) -> (&SqliteStore, &Matcher) {
+    pub fn parts(&self) -> (&SqlStore, &Matcher) {
         (&self.store, &self.matcher)
     }
 
@@ -150,18 +160,18 @@ impl Recorder {
         let recorded = self
             .store
             .complete(lease, &recording, &beside)
-            .map_err(|source| RecordError::Queue { store: self.path.clone(), source })?;
+            .map_err(|source| RecordError::Queue { store: self.at.clone(), source })?;
         self.link(&clip, observables.filter(|_| recorded.new_observables), &record.path)?;
         Ok(recorded)
     }
 
     /// Makes the indexes durable; a run that ends without it costs the next one time, nothing else.
     pub fn close(self) -> Result<(), RecordError> {
-        self.matcher.flush().map_err(|source| RecordError::Index { store: self.path.clone(), source })
+        self.matcher.flush().map_err(|source| RecordError::Index { store: self.at.clone(), source })
     }
 
     fn context(&self, what: &str, source: StoreError) -> RecordError {
-        RecordError::Store { store: self.path.clone(), what: format!("recording {what}"), source }
+        RecordError::Store { store: self.at.clone(), what: format!("recording {what}"), source }
     }
 
     /// Links clips that were recorded by somebody who did not come so far.
@@ -182,7 +192,7 @@ impl Recorder {
         let matches = self
             .matcher
             .matches(observables, &self.store)
-            .map_err(|source| RecordError::Index { store: self.path.clone(), source })?;
+            .map_err(|source| RecordError::Index { store: self.at.clone(), source })?;
         let links: Vec<_> = matches.iter().filter_map(|m| m.link(*clip)).collect();
         self.store.link(clip, &links).map_err(|e| self.context(shown, e))
     }

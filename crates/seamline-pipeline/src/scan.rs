@@ -4,7 +4,7 @@
 //! oldest unfinished one, so that ordered output needs bounded memory.
 
 use crate::engine::{EngineError, Plan};
-use crate::judge::Judge;
+use crate::judge::{Judge, open_clip};
 use crate::options::ScanOptions;
 use crate::supervise::{Wants, Worker, WorkerError, WorkerSetup};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
@@ -240,7 +240,8 @@ impl Shared<'_> {
                 let _ = tell.try_send(Message::Progress(index, stage, fraction));
             };
             let shown = path.to_string_lossy();
-            let Some(judged) = self.judge.clip(&path, &shown, None, &mut worker, self.stop, &mut progress)
+            let opened = open_clip(&path);
+            let Some(judged) = self.judge.clip(opened, &shown, None, &mut worker, self.stop, &mut progress)
             else {
                 return;
             };

@@ -5,6 +5,7 @@ use crate::worker::{STAGE, WORKER_ARGUMENT};
 use seamline_campaign::observables::Observables;
 use seamline_core::{ClipId, Evidence, Exhibit, Gap, JailStatus, Limits, Stage, StreamInfo};
 use serde::{Deserialize, Serialize};
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -81,6 +82,14 @@ pub enum Ending {
     Stopped,
 }
 
+/// Whether a variable may hold what opens a database, a broker or a bucket: whoever judges untrusted clips must not
+/// even know it.
+fn is_secret(name: &OsStr) -> bool {
+    let name = name.as_encoded_bytes();
+    let ours = [&b"SEAMLINE_STORE"[..], b"SEAMLINE_QUEUE", b"SEAMLINE_MEDIA"];
+    ours.contains(&name) || name.starts_with(b"AWS_") || name.starts_with(b"PG")
+}
+
 /// A live worker.
 pub struct Worker {
     child: Child,
@@ -99,7 +108,11 @@ impl Worker {
     /// Starts a worker and waits until it is shut in.
     pub fn start(setup: &WorkerSetup) -> Result<Self, WorkerError> {
         let (ours, theirs) = UnixStream::pair()?;
-        let child = Command::new(&setup.program)
+        let mut command = Command::new(&setup.program);
+        for (name, _) in std::env::vars_os().filter(|(name, _)| is_secret(name)) {
+            command.env_remove(name);
+        }
+        let child = command
             .arg(WORKER_ARGUMENT)
             .env("ORT_DISABLE_TELEMETRY", "1")
             .stdin(Stdio::from(OwnedFd::from(theirs)))

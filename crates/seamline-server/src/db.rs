@@ -2,8 +2,7 @@
 //! wait for a disk.
 
 use crate::problem::Problem;
-use seamline_campaign::store::{SqliteStore, StoreError};
-use std::path::{Path, PathBuf};
+use seamline_campaign::store::{SqlStore, StoreAt, StoreError};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Semaphore;
 
@@ -13,36 +12,31 @@ const CONNECTIONS: usize = 8;
 /// Connections to one store.
 #[derive(Clone)]
 pub struct Db {
-    path: Arc<PathBuf>,
-    idle: Arc<Mutex<Vec<SqliteStore>>>,
+    at: Arc<StoreAt>,
+    idle: Arc<Mutex<Vec<SqlStore>>>,
     turns: Arc<Semaphore>,
 }
 
 impl Db {
     /// Opens the store, or begins one.
-    pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let first = SqliteStore::open(path)?;
+    pub fn open(at: &StoreAt) -> Result<Self, StoreError> {
+        let first = SqlStore::at(at)?;
         Ok(Self {
-            path: Arc::new(path.to_owned()),
+            at: Arc::new(at.clone()),
             idle: Arc::new(Mutex::new(vec![first])),
             turns: Arc::new(Semaphore::new(CONNECTIONS)),
         })
     }
 
-    /// The store's file.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// A connection of its own, for something that holds it for long.
-    pub fn own(&self) -> Result<SqliteStore, StoreError> {
-        SqliteStore::open(&self.path)
+    pub fn own(&self) -> Result<SqlStore, StoreError> {
+        SqlStore::at(&self.at)
     }
 
     /// Runs `f` with a connection, when there is one free.
     pub async fn run<T, E>(
         &self,
-        f: impl FnOnce(&mut SqliteStore) -> Result<T, E> + Send + 'static,
+        f: impl FnOnce(&mut SqlStore) -> Result<T, E> + Send + 'static,
     ) -> Result<T, Problem>
     where
         T: Send + 'static,

@@ -5,6 +5,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use seamline_campaign::store::StoreError;
 use seamline_core::job::JobError;
+use seamline_core::grown::SharedError;
 use seamline_pipeline::queue::MediaError;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -89,6 +90,7 @@ impl From<StoreError> for Problem {
             StoreError::NoClip(_) | StoreError::NoCluster(_) => Self::not_found(e.to_string()),
             StoreError::Full => Self::busy(StatusCode::INSUFFICIENT_STORAGE, "the disk is full", 60),
             StoreError::Busy => Self::busy(StatusCode::SERVICE_UNAVAILABLE, "the store is locked", 1),
+            StoreError::Away(_) => Self::busy(StatusCode::SERVICE_UNAVAILABLE, "the store is away", 5),
             other => Self::internal(&other),
         }
     }
@@ -101,6 +103,7 @@ impl From<JobError> for Problem {
             JobError::NotOver(..) => Self::new(StatusCode::CONFLICT, e.to_string()),
             JobError::Full => Self::busy(StatusCode::INSUFFICIENT_STORAGE, "the disk is full", 60),
             JobError::Busy => Self::busy(StatusCode::SERVICE_UNAVAILABLE, "the store is locked", 1),
+            JobError::Away(_) => Self::busy(StatusCode::SERVICE_UNAVAILABLE, "the store is away", 5),
             other => Self::internal(&other),
         }
     }
@@ -122,5 +125,12 @@ impl From<MediaError> for Problem {
             MediaError::Store(e) => e.into(),
             other => Self::internal(&other),
         }
+    }
+}
+
+impl From<SharedError> for Problem {
+    fn from(e: SharedError) -> Self {
+        tracing::error!("{e}");
+        Self::busy(StatusCode::SERVICE_UNAVAILABLE, "the shared media is away", 5)
     }
 }

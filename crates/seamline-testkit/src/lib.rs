@@ -1,12 +1,14 @@
 //! Fixtures by recipe, for tests and demos only: nothing that a test reads is committed.
 //!
 //! Pictures are drawn ([`face`]), media are made by the `ffmpeg` program from drawings and from speech that a
-//! Debian package brings ([`clips`]), damage is seeded ([`damage`]), waves are formulas ([`wave`]).
+//! Debian package brings ([`clips`]), damage is seeded ([`damage`]), waves are formulas ([`wave`]), servers are real ones
+//! on loopback ports ([`servers`]).
 //! May not: be a dependency of anything that ships.
 
 pub mod clips;
 pub mod damage;
 pub mod face;
+pub mod servers;
 pub mod synthetic;
 pub mod watermark;
 pub mod wave;

@@ -1,6 +1,7 @@
 //! Arguments, and the help that a person can learn from.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use seamline_campaign::store::StoreAt;
 use seamline_pipeline::Profile;
 use std::path::PathBuf;
 
@@ -26,6 +27,8 @@ pub(crate) enum Command {
     Watch(crate::cli_ingest::WatchArgs),
     /// Judge the clips that a manifest lists
     Ingest(crate::cli_ingest::IngestArgs),
+    /// Judge what is handed in elsewhere, beside other machines
+    Worker(crate::cli_ingest::WorkerArgs),
     /// Take clips, show verdicts, in a browser and for programs
     Serve(crate::cli_ingest::ServeArgs),
     /// The queue: what waits, what failed, what to try again
@@ -131,9 +134,9 @@ pub(crate) struct ScanArgs {
     /// Write self-contained HTML pages into this folder
     #[arg(long, value_name = "DIR")]
     pub(crate) html: Option<PathBuf>,
-    /// Record clips in this store (SQLite, made if absent), and link them to what was seen before
-    #[arg(long, value_name = "FILE")]
-    pub(crate) store: Option<PathBuf>,
+    /// Record clips in this store (a file, made if absent, or postgres://...), and link them to what was seen before
+    #[arg(long, value_name = "STORE", value_parser = crate::cli_campaign::store())]
+    pub(crate) store: Option<StoreAt>,
     /// Where the clips were seen
     #[arg(long, value_name = "URL", requires = "store")]
     pub(crate) seen_at: Option<String>,

@@ -1,7 +1,14 @@
 //! Arguments of `match`, `campaign` and `store`.
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Subcommand, ValueEnum};
+use seamline_campaign::store::StoreAt;
 use std::path::PathBuf;
+
+/// Reads where a store is.
+pub(crate) fn store() -> impl TypedValueParser<Value = StoreAt> {
+    OsStringValueParser::new().map(|text| StoreAt::new(&text, &crate::place::machine()))
+}
 
 /// Find clips in a store that share pictures, sound, a voice or a logo with this one.
 #[derive(Args, Debug)]
@@ -15,9 +22,9 @@ Exit status: 0 something matches; 1 nothing does; 2 the search failed.")]
 pub(crate) struct MatchArgs {
     /// The clip
     pub(crate) clip: PathBuf,
-    /// The store
-    #[arg(long, value_name = "FILE")]
-    pub(crate) store: PathBuf,
+    /// The store: a file, or postgres://USER@HOST/DATABASE
+    #[arg(long, value_name = "STORE", env = "SEAMLINE_STORE", hide_env_values = true, value_parser = store())]
+    pub(crate) store: StoreAt,
     /// JSON Lines: sha256, path, kind, score, start_s, end_s, other_start_s, other_end_s, speed, mirrored
     #[arg(long)]
     pub(crate) json: bool,
@@ -29,9 +36,9 @@ pub(crate) struct MatchArgs {
 /// The store and who decides.
 #[derive(Args, Debug)]
 pub(crate) struct StoreArg {
-    /// The store
-    #[arg(long, value_name = "FILE")]
-    pub(crate) store: PathBuf,
+    /// The store: a file, or postgres://USER@HOST/DATABASE
+    #[arg(long, value_name = "STORE", env = "SEAMLINE_STORE", hide_env_values = true, value_parser = store())]
+    pub(crate) store: StoreAt,
 }
 
 /// A decision's author.

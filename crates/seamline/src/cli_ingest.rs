@@ -1,8 +1,9 @@
-//! Arguments of `watch`, `ingest`, `jobs`, `serve` and `tokens`.
+//! Arguments of `watch`, `ingest`, `worker`, `jobs`, `serve` and `tokens`.
 
 use crate::cli::{BoundArgs, LookArgs};
 use crate::cli_campaign::StoreArg;
 use clap::{Args, Subcommand};
+use seamline_grown::{MediaAt, NatsAt};
 use std::path::PathBuf;
 
 /// How clips are judged by whatever works through a queue.
@@ -15,6 +16,44 @@ pub(crate) struct WorkArgs {
     pub(crate) workers: Option<u16>,
     #[command(flatten)]
     pub(crate) bounds: BoundArgs,
+}
+
+/// What a run shares with other machines; see docs/operations.md.
+#[derive(Args, Debug, Clone)]
+pub(crate) struct SharedArgs {
+    /// Take jobs from a broker: nats://HOST:PORT (or tls://), after ? max, deliver, name, replicas, creds
+    #[arg(long, value_name = "URL", env = "SEAMLINE_QUEUE", hide_env_values = true)]
+    pub(crate) queue: Option<NatsAt>,
+    /// Where every machine finds the clips: s3://BUCKET/PREFIX, file:///DIR, or `paths` where all of them see the same
+    /// files under the same paths
+    #[arg(long, value_name = "WHERE", env = "SEAMLINE_MEDIA")]
+    pub(crate) media: Option<MediaAt>,
+}
+
+/// Judge what is handed in elsewhere, beside other machines.
+///
+/// Takes jobs until it is told to end. Killed at any time, what it had in hand is judged by another.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  seamline worker --store postgres://seamline@db/seen --media s3://clips/desk
+  seamline worker --store postgres://seamline@db/seen --queue nats://broker:4222 --media file:///srv/clips
+
+Passwords belong into the environment, as SEAMLINE_STORE and SEAMLINE_QUEUE. S3 is reached as AWS_ACCESS_KEY_ID,
+AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT and AWS_ALLOW_HTTP say.")]
+pub(crate) struct WorkerArgs {
+    #[command(flatten)]
+    pub(crate) at: StoreArg,
+    #[command(flatten)]
+    pub(crate) shared: SharedArgs,
+    /// End when nothing is left
+    #[arg(long)]
+    pub(crate) once: bool,
+    #[command(flatten)]
+    pub(crate) work: WorkArgs,
+    /// Say nothing of single clips
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
 }
 
 /// Judge what is put into folders, all day.
@@ -54,6 +93,8 @@ pub(crate) struct WatchArgs {
     #[arg(long)]
     pub(crate) once: bool,
     #[command(flatten)]
+    pub(crate) shared: SharedArgs,
+    #[command(flatten)]
     pub(crate) work: WorkArgs,
     /// Say nothing of single clips
     #[arg(short, long)]
@@ -84,10 +125,29 @@ pub(crate) struct IngestArgs {
     #[arg(long)]
     pub(crate) again: bool,
     #[command(flatten)]
+    pub(crate) shared: SharedArgs,
+    #[command(flatten)]
     pub(crate) work: WorkArgs,
     /// Say nothing of single clips
     #[arg(short, long)]
     pub(crate) quiet: bool,
+}
+
+/// Where a server keeps uploads.
+#[derive(Debug, Clone)]
+pub(crate) enum UploadsAt {
+    /// In a folder of this machine.
+    Here(PathBuf),
+    /// Where other machines find them.
+    Shared(MediaAt),
+}
+
+impl std::str::FromStr for UploadsAt {
+    type Err = seamline_grown::AddressError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(if text.contains("://") { Self::Shared(text.parse()?) } else { Self::Here(text.into()) })
+    }
 }
 
 /// Take clips, show verdicts, in a browser and for programs.
@@ -111,9 +171,13 @@ pub(crate) struct ServeArgs {
     /// A further name under which browsers on this machine may ask, where no tokens are demanded
     #[arg(long, value_name = "NAME")]
     pub(crate) host: Vec<String>,
-    /// Where uploaded clips are kept [default: beside the store, STORE.media]
-    #[arg(long, value_name = "DIR")]
-    pub(crate) media: Option<PathBuf>,
+    /// Where uploaded clips are kept: a folder of this machine [default: STORE.media], or where other machines find
+    /// them: file:///DIR or s3://BUCKET/PREFIX
+    #[arg(long, value_name = "WHERE", env = "SEAMLINE_MEDIA")]
+    pub(crate) media: Option<UploadsAt>,
+    /// Take jobs from a broker: nats://HOST:PORT (or tls://), after ? max, deliver, name, replicas, creds
+    #[arg(long, value_name = "URL", env = "SEAMLINE_QUEUE", hide_env_values = true)]
+    pub(crate) queue: Option<NatsAt>,
     /// How long uploaded clips are kept after their verdict: none, or a number of days
     #[arg(long, value_name = "none|DAYS", default_value = "30")]
     pub(crate) retain: seamline_pipeline::queue::Retain,

@@ -7,6 +7,7 @@ mod cli_campaign;
 mod cli_ingest;
 mod commands;
 mod output;
+mod place;
 mod progress;
 
 use clap::Parser;

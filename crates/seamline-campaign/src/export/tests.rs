@@ -6,7 +6,7 @@ use crate::align::Alignment;
 use crate::cluster::{Decision, Link, LinkKind};
 use crate::observables::{FrameHash, Observables, View};
 use crate::pdq::PdqHash;
-use crate::store::{Recording, Sighting, SqliteStore};
+use crate::store::{Recording, Sighting, SqlStore};
 use seamline_core::{MediaTime, Sha256Hash, Span};
 
 fn at(text: &str) -> Moment {
@@ -24,9 +24,9 @@ fn dossier(confirmed: bool) -> Dossier {
     Dossier::load(&store, id).unwrap()
 }
 
-fn filled(confirmed: bool) -> (tempfile::TempDir, SqliteStore) {
+fn filled(confirmed: bool) -> (tempfile::TempDir, SqlStore) {
     let dir = tempfile::tempdir().unwrap();
-    let mut store = SqliteStore::open(&dir.path().join("s.db")).unwrap();
+    let mut store = SqlStore::open(&dir.path().join("s.db")).unwrap();
     let verdict = r#"{"type":"verdict","conclusion":"supports_spoof","llr":3.2,"aspects":{"voice":{"conclusion":"supports_spoof"},"face":{"conclusion":"inconclusive"}},"streams":[{"kind":"video"}]}"#;
     let evidence = [format!(
         r#"{{"type":"evidence","detector":"voice-whisper","model_sha256":"{}"}}"#,

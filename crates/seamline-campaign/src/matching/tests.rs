@@ -2,7 +2,7 @@ use super::*;
 use crate::moment::Moment;
 use crate::observables::{FrameHash, StaticPatch, Trace, VERSION, View, VoiceEmbedding};
 use crate::sound::SoundPrint;
-use crate::store::{Recording, SqliteStore};
+use crate::store::{Recording, SqlStore};
 use seamline_core::Sha256Hash;
 
 fn random(seed: &mut u64) -> u64 {
@@ -56,7 +56,7 @@ fn clip(name: &str, recording: u64, from: f64, seconds: usize, mirrored: bool) -
     }
 }
 
-fn record(store: &mut SqliteStore, o: &Observables, path: &str) {
+fn record(store: &mut SqlStore, o: &Observables, path: &str) {
     store
         .record(&Recording {
             clip: o.clip,
@@ -76,13 +76,13 @@ fn record(store: &mut SqliteStore, o: &Observables, path: &str) {
 
 struct Bench {
     dir: tempfile::TempDir,
-    store: SqliteStore,
+    store: SqlStore,
 }
 
 impl Bench {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let store = SqliteStore::open(&dir.path().join("s.db")).unwrap();
+        let store = SqlStore::open(&dir.path().join("s.db")).unwrap();
         Self { dir, store }
     }
 
@@ -122,7 +122,7 @@ fn a_mirrored_cut_is_found_in_pictures_and_sound_with_its_times() {
 #[test]
 fn what_another_process_records_is_found_too_and_survives_a_seal() {
     let mut b = Bench::new();
-    let mut other = SqliteStore::open(&b.dir.path().join("s.db")).unwrap();
+    let mut other = SqlStore::open(&b.dir.path().join("s.db")).unwrap();
     let (matcher, _) = b.matcher();
     for n in 0..10 {
         record(&mut b.store, &clip(&format!("mine {n}"), n + 20, 0.0, 20, false), "m");

@@ -1,9 +1,9 @@
 //! Who may ask: tokens, of which the store knows only hashes; and who did what: the audit log.
 
+use super::sql::params;
 use super::sqlite::moment;
-use super::{SqliteStore, StoreError};
+use super::{SqlStore, StoreError};
 use crate::moment::Moment;
-use rusqlite::params;
 use seamline_core::Sha256Hash;
 use serde::{Deserialize, Serialize};
 
@@ -83,7 +83,7 @@ pub struct AuditEntry {
     pub object: String,
 }
 
-impl SqliteStore {
+impl SqlStore {
     /// Adds a token; its number.
     pub fn add_token(
         &mut self,
@@ -93,8 +93,8 @@ impl SqliteStore {
         at: Moment,
         expires_at: Option<Moment>,
     ) -> Result<i64, StoreError> {
-        self.db.execute(
-            "INSERT INTO token (name, role, sha256, created_at, expires_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+        self.db.only(
+            "INSERT INTO token (name, role, sha256, created_at, expires_at) VALUES (?1, ?2, ?3, ?4, ?5) RETURNING id",
             params![
                 name,
                 role.as_str(),
@@ -102,16 +102,14 @@ impl SqliteStore {
                 at.as_millis(),
                 expires_at.map(Moment::as_millis)
             ],
-        )?;
-        Ok(self.db.last_insert_rowid())
+            |r| r.get(0),
+        )
     }
 
     /// Every token, the revoked and the expired too.
     pub fn tokens(&self) -> Result<Vec<Token>, StoreError> {
-        let mut all = self.db.prepare_cached(
-            "SELECT id, name, role, sha256, created_at, expires_at, revoked_at FROM token ORDER BY id",
-        )?;
-        let rows = all.query_map([], |r| {
+        let sql = "SELECT id, name, role, sha256, created_at, expires_at, revoked_at FROM token ORDER BY id";
+        self.db.rows(sql, params![], |r| {
             let role: String = r.get(2)?;
             Ok(Token {
                 id: r.get(0)?,
@@ -120,11 +118,10 @@ impl SqliteStore {
                 role: Role::from_name(&role).unwrap_or(Role::Submit),
                 sha256: super::sqlite::hash(r, 3)?,
                 created_at: moment(r.get(4)?),
-                expires_at: r.get::<_, Option<i64>>(5)?.map(moment),
-                revoked_at: r.get::<_, Option<i64>>(6)?.map(moment),
+                expires_at: r.get::<Option<i64>>(5)?.map(moment),
+                revoked_at: r.get::<Option<i64>>(6)?.map(moment),
             })
-        })?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        })
     }
 
     /// Revokes a token; `false` where there is none of that number, or it is revoked already.
@@ -138,18 +135,17 @@ impl SqliteStore {
 
     /// Adds a line to the audit log.
     pub fn audit(&mut self, at: Moment, actor: &str, action: &str, object: &str) -> Result<(), StoreError> {
-        self.db
-            .prepare_cached("INSERT INTO audit (at, actor, action, object) VALUES (?1, ?2, ?3, ?4)")?
-            .execute(params![at.as_millis(), actor, action, object])?;
+        self.db.execute(
+            "INSERT INTO audit (at, actor, action, object) VALUES (?1, ?2, ?3, ?4)",
+            params![at.as_millis(), actor, action, object],
+        )?;
         Ok(())
     }
 
     /// Lines of the audit log with numbers below `before`, the latest first.
     pub fn audit_log(&self, before: Option<i64>, limit: u32) -> Result<Vec<AuditEntry>, StoreError> {
-        let mut all = self.db.prepare_cached(
-            "SELECT id, at, actor, action, object FROM audit WHERE id < ?1 ORDER BY id DESC LIMIT ?2",
-        )?;
-        let rows = all.query_map(params![before.unwrap_or(i64::MAX), limit], |r| {
+        let sql = "SELECT id, at, actor, action, object FROM audit WHERE id < ?1 ORDER BY id DESC LIMIT ?2";
+        self.db.rows(sql, params![before.unwrap_or(i64::MAX), limit], |r| {
             Ok(AuditEntry {
                 id: r.get(0)?,
                 at: moment(r.get(1)?),
@@ -157,7 +153,6 @@ impl SqliteStore {
                 action: r.get(3)?,
                 object: r.get(4)?,
             })
-        })?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        })
     }
 }

@@ -1,8 +1,8 @@
 //! Looks for contradictions in a store.
 
+use super::sql::{Db, params};
 use super::{CheckReport, StoreError};
 use crate::observables::codec;
-use rusqlite::Connection;
 
 /// Each must give no row; what it gives is said after its sentence.
 const CONTRADICTIONS: [(&str, &str); 5] = [
@@ -30,41 +30,42 @@ const CONTRADICTIONS: [(&str, &str); 5] = [
     ),
 ];
 
-pub(super) fn check(db: &Connection) -> Result<CheckReport, StoreError> {
+/// Rows of observables that are read at a time.
+const PAGE: i64 = 256;
+
+pub(super) fn check(db: &Db) -> Result<CheckReport, StoreError> {
     let count = |table: &str| -> Result<u64, StoreError> {
-        let n: i64 = db.query_row(&format!("SELECT count(*) FROM {table}"), [], |r| r.get(0))?;
+        let n: i64 = db.only(&format!("SELECT count(*) FROM {table}"), params![], |r| r.get(0))?;
         Ok(n as u64)
     };
     let mut report = CheckReport { clips: count("clip")?, verdicts: count("verdict")?, problems: Vec::new() };
-    let mut integrity = db.prepare("PRAGMA integrity_check")?;
-    let mut rows = integrity.query([])?;
-    while let Some(r) = rows.next()? {
-        let line: String = r.get(0)?;
-        if line != "ok" {
-            report.problems.push(line);
-        }
-    }
-    let mut foreign = db.prepare("PRAGMA foreign_key_check")?;
-    let mut rows = foreign.query([])?;
-    while let Some(r) = rows.next()? {
-        let (table, row): (String, Option<i64>) = (r.get(0)?, r.get(1)?);
-        report.problems.push(format!("{table} row {row:?} refers to something that is not there"));
+    // PostgreSQL keeps its own files and references whole.
+    if !db.is_pg() {
+        let lines: Vec<String> = db.rows("PRAGMA integrity_check", params![], |r| r.get(0))?;
+        report.problems.extend(lines.into_iter().filter(|l| l != "ok"));
+        let foreign: Vec<(String, Option<i64>)> =
+            db.rows("PRAGMA foreign_key_check", params![], |r| Ok((r.get(0)?, r.get(1)?)))?;
+        let said = |(table, row)| format!("{table} row {row:?} refers to something that is not there");
+        report.problems.extend(foreign.into_iter().map(said));
     }
     for (what, sql) in CONTRADICTIONS {
-        let mut found = db.prepare(sql)?;
-        let mut rows = found.query([])?;
-        while let Some(r) = rows.next()? {
-            report.problems.push(format!("{what}: row {}", r.get::<_, i64>(0)?));
-        }
+        let rows: Vec<i64> = db.rows(sql, params![], |r| r.get(0))?;
+        report.problems.extend(rows.iter().map(|row| format!("{what}: row {row}")));
     }
-    let mut all = db.prepare("SELECT id, frames, sound, rest FROM observables")?;
-    let mut rows = all.query([])?;
-    while let Some(r) = rows.next()? {
-        let (id, frames, sound, rest): (i64, Vec<u8>, Vec<u8>, String) =
-            (r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?);
-        if let Err(e) = codec::unpack(&frames, &sound, &rest) {
+    let mut last = 0i64;
+    loop {
+        let page = db.rows(
+            "SELECT id, frames, sound, rest FROM observables WHERE id > ?1 ORDER BY id LIMIT ?2",
+            params![last, PAGE],
+            |r| {
+                let (frames, sound, rest): (Vec<u8>, Vec<u8>, String) = (r.get(1)?, r.get(2)?, r.get(3)?);
+                Ok((r.get::<i64>(0)?, codec::unpack(&frames, &sound, &rest).err()))
+            },
+        )?;
+        let Some((end, _)) = page.last() else { return Ok(report) };
+        last = *end;
+        for (id, e) in page.iter().filter_map(|(id, e)| e.as_ref().map(|e| (id, e))) {
             report.problems.push(format!("observables row {id}: {e}"));
         }
     }
-    Ok(report)
 }

@@ -1,46 +1,47 @@
 //! Clusters in the store: worked out anew around the clips that something happened to.
 
+use super::sql::{Db, Row, params};
 use super::sqlite::{CLIP_COLUMNS, hash, moment, stored_clip};
 use super::walk::links;
 use super::{ClusterDetail, ClusterSummary, Decision, Link, Sighting, StoreError, StoredClip};
 use crate::cluster::{LinkKind, Ruling, propose};
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use seamline_core::ClipId;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// Works out the clusters of everything that hangs together with `touched` by links, by decisions, or by being in one
 /// cluster now. What does not hang together with them cannot change.
-pub(super) fn work_out(tx: &Transaction<'_>, touched: &[i64]) -> Result<(), StoreError> {
+pub(super) fn work_out(tx: &Db, touched: &[i64]) -> Result<(), StoreError> {
     let component = component(tx, touched)?;
     let mut clips: HashMap<ClipId, (i64, i64)> = HashMap::new();
     let mut numbers: HashMap<i64, ClipId> = HashMap::new();
     let mut founders: HashMap<i64, ClipId> = HashMap::new();
     for &row in &component {
-        let (sha, cluster): (ClipId, i64) = tx
-            .prepare_cached("SELECT sha256, cluster FROM clip WHERE id = ?1")?
-            .query_row([row], |r| Ok((hash(r, 0)?, r.get(1)?)))?;
+        let (sha, cluster): (ClipId, i64) =
+            tx.only("SELECT sha256, cluster FROM clip WHERE id = ?1", params![row], |r| {
+                Ok((hash(r, 0)?, r.get(1)?))
+            })?;
         clips.insert(sha, (row, cluster));
         numbers.insert(row, sha);
-        let own: i64 = tx
-            .prepare_cached("SELECT id FROM cluster WHERE founder = ?1")?
-            .query_row([sha.as_bytes()], |r| r.get(0))?;
+        let own: i64 =
+            tx.only("SELECT id FROM cluster WHERE founder = ?1", params![sha.as_bytes()], |r| r.get(0))?;
         founders.insert(own, sha);
     }
     let mut links = Vec::new();
     let mut decisions: BTreeSet<i64> = BTreeSet::new();
     for &row in &component {
-        let mut of = tx.prepare_cached("SELECT b, kind, score FROM link WHERE a = ?1")?;
-        let mut rows = of.query([row])?;
-        while let Some(r) = rows.next()? {
-            let (b, kind, score): (i64, String, f64) = (r.get(0)?, r.get(1)?, r.get(2)?);
+        let of: Vec<(i64, String, f64)> =
+            tx.rows("SELECT b, kind, score FROM link WHERE a = ?1", params![row], |r| {
+                Ok((r.get(0)?, r.get(1)?, r.get(2)?))
+            })?;
+        for (b, kind, score) in of {
             if let (Some(kind), Some(x), Some(y)) =
                 (LinkKind::from_name(&kind), numbers.get(&row), numbers.get(&b))
             {
                 links.extend(Link::new(*x, *y, kind, score, Vec::new()));
             }
         }
-        let mut of = tx.prepare_cached("SELECT decision FROM decided WHERE clip = ?1")?;
-        let found: Vec<i64> = of.query_map([row], |r| r.get(0))?.collect::<Result<_, _>>()?;
+        let found: Vec<i64> =
+            tx.rows("SELECT decision FROM decided WHERE clip = ?1", params![row], |r| r.get(0))?;
         decisions.extend(found);
     }
     let decisions = self::decisions(tx, Some(&decisions))?;
@@ -51,7 +52,7 @@ pub(super) fn work_out(tx: &Transaction<'_>, touched: &[i64]) -> Result<(), Stor
         for clip in group {
             let Some(&(row, was)) = clips.get(clip) else { continue };
             if was != home {
-                tx.prepare_cached("UPDATE clip SET cluster = ?2 WHERE id = ?1")?.execute([row, home])?;
+                tx.execute("UPDATE clip SET cluster = ?2 WHERE id = ?1", params![row, home])?;
                 changed.extend([was, home]);
             }
         }
@@ -63,8 +64,10 @@ pub(super) fn work_out(tx: &Transaction<'_>, touched: &[i64]) -> Result<(), Stor
             Ruling::Name { clip, name } if group.binary_search(clip).is_ok() => Some(name),
             _ => None,
         });
-        tx.prepare_cached("UPDATE cluster SET confirmed = ?2, name = ?3 WHERE id = ?1")?
-            .execute(params![home, confirmed, name])?;
+        tx.execute(
+            "UPDATE cluster SET confirmed = ?2, name = ?3 WHERE id = ?1",
+            params![home, confirmed, name],
+        )?;
     }
     for cluster in changed {
         recount(tx, cluster)?;
@@ -116,7 +119,7 @@ fn homes(
 }
 
 /// Every clip that hangs together with these.
-fn component(tx: &Transaction<'_>, touched: &[i64]) -> Result<BTreeSet<i64>, StoreError> {
+fn component(tx: &Db, touched: &[i64]) -> Result<BTreeSet<i64>, StoreError> {
     const NEXT: [&str; 4] = [
         "SELECT b FROM link WHERE a = ?1",
         "SELECT a FROM link WHERE b = ?1",
@@ -127,10 +130,7 @@ fn component(tx: &Transaction<'_>, touched: &[i64]) -> Result<BTreeSet<i64>, Sto
     let mut open: Vec<i64> = seen.iter().copied().collect();
     while let Some(row) = open.pop() {
         for sql in NEXT {
-            let mut next = tx.prepare_cached(sql)?;
-            let mut rows = next.query([row])?;
-            while let Some(r) = rows.next()? {
-                let other: i64 = r.get(0)?;
+            for other in tx.rows(sql, params![row], |r| r.get::<i64>(0))? {
                 if seen.insert(other) {
                     open.push(other);
                 }
@@ -141,8 +141,8 @@ fn component(tx: &Transaction<'_>, touched: &[i64]) -> Result<BTreeSet<i64>, Sto
 }
 
 /// Sets a cluster's counters from its clips.
-pub(super) fn recount(tx: &Transaction<'_>, cluster: i64) -> Result<(), StoreError> {
-    tx.prepare_cached(
+pub(super) fn recount(tx: &Db, cluster: i64) -> Result<(), StoreError> {
+    tx.execute(
         "UPDATE cluster SET
            members = (SELECT count(*) FROM clip WHERE cluster = ?1),
            sightings = (SELECT count(*) FROM sighting s JOIN clip c ON c.id = s.clip WHERE c.cluster = ?1),
@@ -151,40 +151,37 @@ pub(super) fn recount(tx: &Transaction<'_>, cluster: i64) -> Result<(), StoreErr
              (SELECT max(s.seen_at) FROM sighting s JOIN clip c ON c.id = s.clip WHERE c.cluster = ?1),
              (SELECT max(recorded_at) FROM clip WHERE cluster = ?1))
          WHERE id = ?1",
-    )?
-    .execute([cluster])?;
+        params![cluster],
+    )?;
     Ok(())
 }
 
 const SUMMARY: &str = "id, founder, name, confirmed, members, sightings, first_seen, last_seen";
 
-fn summary(r: &Row<'_>) -> rusqlite::Result<ClusterSummary> {
+fn summary(r: &Row<'_>) -> Result<ClusterSummary, StoreError> {
     Ok(ClusterSummary {
         id: r.get(0)?,
         founder: hash(r, 1)?,
         name: r.get(2)?,
         confirmed: r.get(3)?,
-        members: r.get::<_, i64>(4)? as u64,
-        sightings: r.get::<_, i64>(5)? as u64,
-        first_seen: r.get::<_, Option<i64>>(6)?.map(moment),
-        last_seen: r.get::<_, Option<i64>>(7)?.map(moment),
+        members: r.get::<i64>(4)? as u64,
+        sightings: r.get::<i64>(5)? as u64,
+        first_seen: r.get::<Option<i64>>(6)?.map(moment),
+        last_seen: r.get::<Option<i64>>(7)?.map(moment),
     })
 }
 
-pub(super) fn list(db: &Connection, limit: u32) -> Result<Vec<ClusterSummary>, StoreError> {
+pub(super) fn list(db: &Db, limit: u32) -> Result<Vec<ClusterSummary>, StoreError> {
     let sql =
         format!("SELECT {SUMMARY} FROM cluster WHERE members > 1 ORDER BY last_seen DESC, id DESC LIMIT ?1");
-    let mut all = db.prepare_cached(&sql)?;
-    Ok(all.query_map([limit], summary)?.collect::<Result<_, _>>()?)
+    db.rows(&sql, params![limit], summary)
 }
 
-pub(super) fn detail(db: &Connection, id: i64) -> Result<ClusterDetail, StoreError> {
+pub(super) fn detail(db: &Db, id: i64) -> Result<ClusterDetail, StoreError> {
     let sql = format!("SELECT {SUMMARY} FROM cluster WHERE id = ?1 AND members > 0");
-    let summary =
-        db.prepare_cached(&sql)?.query_row([id], summary).optional()?.ok_or(StoreError::NoCluster(id))?;
+    let summary = db.one(&sql, params![id], summary)?.ok_or(StoreError::NoCluster(id))?;
     let sql = format!("SELECT {CLIP_COLUMNS} FROM clip WHERE cluster = ?1 ORDER BY sha256");
-    let clips: Vec<StoredClip> =
-        db.prepare_cached(&sql)?.query_map([id], stored_clip)?.collect::<Result<_, _>>()?;
+    let clips: Vec<StoredClip> = db.rows(&sql, params![id], stored_clip)?;
     let mut links = links(
         db,
         "SELECT c.sha256, d.sha256, l.kind, l.score, l.shared FROM link l JOIN clip c ON c.id = l.a
@@ -194,36 +191,32 @@ pub(super) fn detail(db: &Connection, id: i64) -> Result<ClusterDetail, StoreErr
     links.sort_by(|x, y| {
         y.score.total_cmp(&x.score).then_with(|| (x.a, x.b, x.kind).cmp(&(y.a, y.b, y.kind)))
     });
-    let mut of = db.prepare_cached(
+    let sightings = db.rows(
         "SELECT c.sha256, s.url, s.channel, s.seen_at FROM sighting s JOIN clip c ON c.id = s.clip
          WHERE c.cluster = ?1 ORDER BY s.seen_at, s.id",
+        params![id],
+        |r| Ok((hash(r, 0)?, Sighting { url: r.get(1)?, channel: r.get(2)?, seen_at: moment(r.get(3)?) })),
     )?;
-    let sightings = of
-        .query_map([id], |r| {
-            Ok((hash(r, 0)?, Sighting { url: r.get(1)?, channel: r.get(2)?, seen_at: moment(r.get(3)?) }))
-        })?
-        .collect::<Result<_, _>>()?;
-    let mut of = db.prepare_cached(
+    let wanted: Vec<i64> = db.rows(
         "SELECT DISTINCT d.decision FROM decided d JOIN clip c ON c.id = d.clip WHERE c.cluster = ?1",
+        params![id],
+        |r| r.get(0),
     )?;
-    let wanted: BTreeSet<i64> = of.query_map([id], |r| r.get(0))?.collect::<Result<_, _>>()?;
+    let wanted: BTreeSet<i64> = wanted.into_iter().collect();
     Ok(ClusterDetail { summary, clips, links, sightings, decisions: decisions(db, Some(&wanted))? })
 }
 
 /// Decisions in the order in which they were made: all, or those with these numbers.
 pub(super) fn decisions(
-    db: &Connection,
+    db: &Db,
     wanted: Option<&BTreeSet<i64>>,
 ) -> Result<Vec<Decision>, StoreError> {
-    let read = |r: &Row<'_>| Ok((r.get::<_, String>(0)?, r.get::<_, i64>(1)?, r.get::<_, String>(2)?));
+    let read = |r: &Row<'_>| Ok((r.get::<String>(0)?, r.get::<i64>(1)?, r.get::<String>(2)?));
     let rows: Vec<(String, i64, String)> = match wanted {
-        None => db
-            .prepare_cached("SELECT author, at, ruling FROM decision ORDER BY id")?
-            .query_map([], read)?
-            .collect::<Result<_, _>>()?,
+        None => db.rows("SELECT author, at, ruling FROM decision ORDER BY id", params![], read)?,
         Some(ids) => {
-            let mut one = db.prepare_cached("SELECT author, at, ruling FROM decision WHERE id = ?1")?;
-            ids.iter().map(|id| one.query_row([id], read)).collect::<Result<_, _>>()?
+            let one = |id| db.only("SELECT author, at, ruling FROM decision WHERE id = ?1", params![id], read);
+            ids.iter().map(one).collect::<Result<_, _>>()?
         }
     };
     rows.into_iter()

@@ -1,3 +1,4 @@
+use super::tests::{on, on_both};
 use super::*;
 use crate::store::completion::Beside;
 use seamline_core::Stage;
@@ -33,21 +34,23 @@ fn submission(n: u32, size: u64) -> Submission {
     }
 }
 
-fn open() -> (tempfile::TempDir, SqliteStore) {
+type Open<'a> = &'a dyn Fn() -> (tempfile::TempDir, SqlStore);
+
+fn open() -> (tempfile::TempDir, SqlStore) {
     let dir = tempfile::tempdir().unwrap();
-    let store = SqliteStore::open(&dir.path().join("s.db")).unwrap();
+    let store = SqlStore::open(&dir.path().join("s.db")).unwrap();
     (dir, store)
 }
 
-fn submit(store: &mut SqliteStore, n: u32) -> JobId {
+fn submit(store: &mut SqlStore, n: u32) -> JobId {
     store.submit(&submission(n, 1), &Rules::default(), at(i64::from(n))).unwrap().id
 }
 
-fn lease(store: &mut SqliteStore, owner: u64, now: i64, until: i64) -> Option<Lease> {
+fn lease(store: &mut SqlStore, owner: u64, now: i64, until: i64) -> Option<Lease> {
     store.lease(owner, Lane::Any, &digest(), &Rules::default(), at(now), at(until)).unwrap()
 }
 
-fn complete(store: &mut SqliteStore, l: &Lease) -> Result<Recorded, JobError> {
+fn complete(store: &mut SqlStore, l: &Lease) -> Result<Recorded, JobError> {
     let r = Recording {
         clip: l.job.sha256,
         path: &l.job.path,
@@ -64,12 +67,11 @@ fn complete(store: &mut SqliteStore, l: &Lease) -> Result<Recorded, JobError> {
     store.complete(l, &r, &Beside { info: "{}", exhibits: Some("[]") })
 }
 
-fn state(store: &SqliteStore, id: &JobId) -> JobState {
+fn state(store: &SqlStore, id: &JobId) -> JobState {
     store.job(id).unwrap().unwrap().state
 }
 
-#[test]
-fn a_job_submitted_twice_is_one_job_that_ends_once() {
+fn a_job_submitted_twice_is_one_job_that_ends_once(open: Open<'_>) {
     let (_dir, mut store) = open();
     let first = store.submit(&submission(1, 9), &Rules::default(), at(5)).unwrap();
     let seen = Sighting { url: "https://example.org".into(), channel: "c".into(), seen_at: at(3) };
@@ -100,8 +102,7 @@ fn a_job_submitted_twice_is_one_job_that_ends_once() {
     assert!(store.check().unwrap().problems.is_empty());
 }
 
-#[test]
-fn a_clip_that_was_judged_before_is_done_at_once() {
+fn a_clip_that_was_judged_before_is_done_at_once(open: Open<'_>) {
     let (_dir, mut store) = open();
     let s = submission(1, 1);
     let r = Recording {
@@ -124,8 +125,7 @@ fn a_clip_that_was_judged_before_is_done_at_once() {
     assert_eq!(store.ended_after(0, 9).unwrap(), [(1, "line".to_owned())]);
 }
 
-#[test]
-fn an_expired_lease_goes_to_another_and_the_first_holder_records_nothing() {
+fn an_expired_lease_goes_to_another_and_the_first_holder_records_nothing(open: Open<'_>) {
     let (_dir, mut store) = open();
     let id = submit(&mut store, 1);
     let mine = lease(&mut store, ME, 10, 20).unwrap();
@@ -145,8 +145,7 @@ fn an_expired_lease_goes_to_another_and_the_first_holder_records_nothing() {
     assert_eq!(store.attempts(&id).unwrap()[0].failure.code, FailureCode::LeaseExpired);
 }
 
-#[test]
-fn a_clip_that_breaks_its_worker_each_time_is_a_dead_letter_with_its_evidence_and_can_be_replayed() {
+fn a_clip_that_breaks_its_worker_each_time_is_a_dead_letter_with_its_evidence_and_can_be_replayed(open: Open<'_>) {
     let (_dir, mut store) = open();
     let poison = submit(&mut store, 1);
     let rules = Rules::default();
@@ -178,8 +177,7 @@ fn a_clip_that_breaks_its_worker_each_time_is_a_dead_letter_with_its_evidence_an
     assert_eq!(store.counts().unwrap().open(), 0);
 }
 
-#[test]
-fn abandoned_jobs_are_given_up_late_and_files_that_came_back_begin_anew() {
+fn abandoned_jobs_are_given_up_late_and_files_that_came_back_begin_anew(open: Open<'_>) {
     let (_dir, mut store) = open();
     let id = submit(&mut store, 1);
     let rules = Rules { max_abandoned: 2, ..Rules::default() };
@@ -202,8 +200,7 @@ fn abandoned_jobs_are_given_up_late_and_files_that_came_back_begin_anew() {
     assert_eq!(state(&store, &gone), JobState::Queued);
 }
 
-#[test]
-fn short_clips_overtake_long_ones_and_long_ones_still_get_their_turn() {
+fn short_clips_overtake_long_ones_and_long_ones_still_get_their_turn(open: Open<'_>) {
     let (_dir, mut store) = open();
     let rules = Rules::default();
     let mib = 1 << 20;
@@ -222,8 +219,7 @@ fn short_clips_overtake_long_ones_and_long_ones_still_get_their_turn() {
     assert_eq!(order, [urgent, soon, heavy, late]);
 }
 
-#[test]
-fn what_waited_for_another_version_waits_for_this_one_under_its_name() {
+fn what_waited_for_another_version_waits_for_this_one_under_its_name(open: Open<'_>) {
     let (_dir, mut store) = open();
     let id = submit(&mut store, 1);
     let newer = Sha256Hash::of(b"newer");
@@ -234,8 +230,7 @@ fn what_waited_for_another_version_waits_for_this_one_under_its_name() {
     assert_eq!((l.job.id, l.job.pipeline_digest), (id, newer));
 }
 
-#[test]
-fn search_finds_by_name_hash_conclusion_and_time() {
+fn search_finds_by_name_hash_conclusion_and_time(open: Open<'_>) {
     let (_dir, mut store) = open();
     for n in 1..=5 {
         submit(&mut store, n);
@@ -264,8 +259,7 @@ fn search_finds_by_name_hash_conclusion_and_time() {
     assert_eq!((report.info.as_deref(), report.exhibits.as_deref()), (Some("{}"), Some("[]")));
 }
 
-#[test]
-fn the_audit_log_only_grows_and_tokens_are_known_by_their_hashes() {
+fn the_audit_log_only_grows_and_tokens_are_known_by_their_hashes(open: Open<'_>) {
     let (_dir, mut store) = open();
     let hash = Sha256Hash::of(b"secret");
     let id = store.add_token("desk", Role::Read, &hash, at(1), Some(at(100))).unwrap();
@@ -277,14 +271,13 @@ fn the_audit_log_only_grows_and_tokens_are_known_by_their_hashes() {
     assert!(!store.tokens().unwrap()[0].is_valid(at(3)));
     store.audit(at(1), "desk", "submit", "x").unwrap();
     store.audit(at(2), "desk", "replay", "y").unwrap();
-    assert!(store.db.execute("DELETE FROM audit", []).is_err());
-    assert!(store.db.execute("UPDATE audit SET actor = 'nobody'", []).is_err());
+    assert!(store.db.execute("DELETE FROM audit", &[]).is_err());
+    assert!(store.db.execute("UPDATE audit SET actor = 'nobody'", &[]).is_err());
     let log = store.audit_log(None, 9).unwrap();
     assert_eq!(log.iter().map(|e| e.action.as_str()).collect::<Vec<_>>(), ["replay", "submit"]);
 }
 
-#[test]
-fn a_file_is_known_by_what_it_is_and_its_job_follows_it() {
+fn a_file_is_known_by_what_it_is_and_its_job_follows_it(open: Open<'_>) {
     let (_dir, mut store) = open();
     let id = submit(&mut store, 1);
     let file = FileIdentity { device: u64::MAX, inode: 7, size: 1, mtime_ns: -5 };
@@ -328,11 +321,76 @@ fn a_store_of_version_1_is_brought_up_to_date_with_all_that_is_in_it() {
     )
     .unwrap();
     drop(old);
-    let mut store = SqliteStore::open(&path).unwrap();
+    let mut store = SqlStore::open(&path).unwrap();
     assert_eq!(store.clip(&clip).unwrap().unwrap().path, "a");
     let report = store.report(&clip).unwrap().unwrap();
     assert_eq!((report.info, report.verdict.as_str()), (None, "{}"));
     submit(&mut store, 1);
     assert!(lease(&mut store, ME, 10, 20).is_some());
     assert!(store.check().unwrap().problems.is_empty());
+}
+
+on_both!(
+    opens server, || (tempfile::tempdir().unwrap(), on(&server.database().unwrap()));
+    open;
+    a_job_submitted_twice_is_one_job_that_ends_once,
+    a_clip_that_was_judged_before_is_done_at_once,
+    an_expired_lease_goes_to_another_and_the_first_holder_records_nothing,
+    a_clip_that_breaks_its_worker_each_time_is_a_dead_letter_with_its_evidence_and_can_be_replayed,
+    abandoned_jobs_are_given_up_late_and_files_that_came_back_begin_anew,
+    short_clips_overtake_long_ones_and_long_ones_still_get_their_turn,
+    what_waited_for_another_version_waits_for_this_one_under_its_name,
+    search_finds_by_name_hash_conclusion_and_time,
+    the_audit_log_only_grows_and_tokens_are_known_by_their_hashes,
+    a_file_is_known_by_what_it_is_and_its_job_follows_it,
+    a_named_job_is_taken_once_and_what_is_away_or_over_is_said,
+);
+
+fn a_named_job_is_taken_once_and_what_is_away_or_over_is_said(open: Open<'_>) {
+    let (_dir, mut store) = open();
+    let rules = Rules::default();
+    let (a, b) = (submit(&mut store, 1), submit(&mut store, 2));
+    let offers = store.offers(ME, &digest(), &rules, at(10), 9).unwrap();
+    assert_eq!(offers.iter().map(|o| o.id).collect::<Vec<_>>(), [a, b]);
+    let mut claim = |id, owner, now| store.lease_job(&id, owner, &digest(), &rules, at(now), at(now + 10)).unwrap();
+    let Claim::Taken(first) = claim(b, ME, 10) else { panic!("it waits") };
+    assert_eq!((first.job.id, first.job.starts), (b, 1));
+    assert!(matches!(claim(b, OTHER, 15), Claim::Later(until) if until == at(20)));
+    let Claim::Taken(second) = claim(b, OTHER, 21) else { panic!("the lease ran out") };
+    assert_eq!(second.job.starts, 2);
+    assert!(matches!(claim(JobId::from_bytes([0; 32]), ME, 21), Claim::Over), "no such job");
+    assert!(matches!(complete(&mut store, &first), Err(JobError::LeaseLost(_))));
+    let recorded = complete(&mut store, &second).unwrap();
+    assert!(recorded.new_clip);
+    // The answer was lost, and it is done once more: to the same end, and no second time.
+    assert!(!complete(&mut store, &second).unwrap().new_clip);
+    assert_eq!((store.last_ended().unwrap(), store.attempts(&b).unwrap().len()), (1, 1));
+    let over = store.lease_job(&b, ME, &digest(), &rules, at(30), at(40)).unwrap();
+    assert!(matches!(over, Claim::Over));
+    store.give_back(&lease(&mut store, ME, 30, 40).unwrap(), at(100)).unwrap();
+    let later = store.lease_job(&a, ME, &digest(), &rules, at(50), at(60)).unwrap();
+    assert!(matches!(later, Claim::Later(when) if when == at(100)));
+    assert!(store.offers(ME, &digest(), &rules, at(50), 9).unwrap().is_empty());
+    assert!(store.take_role("relay", ME, at(0), at(10)).unwrap());
+    assert!(store.take_role("relay", ME, at(5), at(15)).unwrap());
+    assert!(!store.take_role("relay", OTHER, at(15), at(25)).unwrap());
+    assert!(store.take_role("relay", OTHER, at(16), at(26)).unwrap());
+    assert!(store.bury(&a, 5, at(200)).unwrap() && !store.bury(&b, 5, at(200)).unwrap());
+    assert_eq!(state(&store, &a), JobState::Dead);
+}
+
+#[test]
+fn a_lease_whose_answer_was_lost_is_found_again_or_goes_back() {
+    let (_dir, mut store) = open();
+    let (a, b) = (submit(&mut store, 1), submit(&mut store, 2));
+    let lost = || Err(StoreError::Away("gone".into()));
+    let taken = lease(&mut store, ME, 10, 20).unwrap().job;
+    assert_eq!(taken.id, a);
+    let found = store.taken(Some(taken.clone()), lost()).unwrap().unwrap();
+    assert_eq!((found.job.id, found.job.starts), (a, 1), "it was committed");
+    store.doubtful = Some(found);
+    let other = store.lease_job(&b, ME, &digest(), &Rules::default(), at(11), at(21)).unwrap();
+    assert!(matches!(other, Claim::Taken(l) if l.job.id == b));
+    assert_eq!(state(&store, &a), JobState::Queued, "nobody's, so it waits again");
+    assert!(store.taken(Some(taken), lost()).unwrap().is_none(), "it was not");
 }

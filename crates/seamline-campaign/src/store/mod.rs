@@ -1,26 +1,32 @@
 //! The store: clips, sightings, evidence, verdicts, observables, links, clusters, decisions, things to review.
 //!
-//! [`Store`] is what the rest of Seamline speaks to; [`SqliteStore`] is the one that comes with it. Every method that
-//! writes is one transaction: when it has returned, what it wrote survives a crash, and when it has not, nothing of it
+//! [`Store`] is what the rest of Seamline speaks to; [`SqlStore`] is the one that comes with it: an SQLite file, or a
+//! PostgreSQL database that several machines share. Every method that writes is one transaction: when it has returned, what it wrote survives a crash, and when it has not, nothing of it
 //! is there. Recording the same clip again with the same pipeline changes nothing, so whoever is not sure whether a
 //! recording was acknowledged may simply repeat it.
 
 mod access;
+mod at;
 mod check;
 mod clusters;
 mod completion;
 mod jobs;
+mod migrate;
+mod offers;
 mod places;
 mod search;
+mod sql;
 mod sqlite;
 mod walk;
 
 pub use access::{AuditEntry, Role, Token};
+pub use at::{PostgresUrl, StoreAt};
 pub use completion::{Beside, ManifestMark};
+pub use offers::{Claim, Offer};
 pub use places::{FileIdentity, OutletMark, WatchedFile};
 pub use seamline_core::job::Sighting;
 pub use search::{ClipQuery, StoredReport};
-pub use sqlite::SqliteStore;
+pub use sqlite::SqlStore;
 
 use crate::cluster::{Decision, Link, Ruling};
 use crate::moment::Moment;
@@ -39,6 +45,13 @@ pub enum StoreError {
     /// Another process wrote for longer than the time that is waited.
     #[error("another process has the store locked")]
     Busy,
+    /// The database server was not reached for as long as it is waited for. What was being written may or may not
+    /// stay; writing it again is safe.
+    #[error("the store's server is away: {0}")]
+    Away(String),
+    /// Something that this kind of store does otherwise.
+    #[error("{0}")]
+    NotHere(&'static str),
     /// The database said no.
     #[error("store: {0}")]
     Database(String),

@@ -1,10 +1,10 @@
 //! Clips by what people know of them, and everything that a report needs.
 
+use super::sql::{Bind, Value, params};
 use super::sqlite::{CLIP_COLUMNS, hash, moment, row_of, stored_clip};
-use super::{SqliteStore, StoreError, StoredClip};
+use super::{SqlStore, StoreError, StoredClip};
 use crate::cluster::{Link, LinkKind};
 use crate::moment::Moment;
-use rusqlite::{OptionalExtension, params};
 use seamline_core::{ClipId, Sha256Hash};
 
 /// What is looked for; every field that is set must fit.
@@ -39,7 +39,7 @@ pub struct StoredReport {
     pub exhibits: Option<String>,
 }
 
-impl SqliteStore {
+impl SqlStore {
     /// Clips that fit, the latest recorded first, at most `limit`; each with its cursor.
     pub fn search(&self, q: &ClipQuery, limit: u32) -> Result<Vec<(u64, StoredClip)>, StoreError> {
         let text = q.text.as_deref().map(str::trim).filter(|t| !t.is_empty());
@@ -48,31 +48,31 @@ impl SqliteStore {
         let like = text.filter(|_| range.is_none()).map(pattern);
         let before = q.before.and_then(|n| i64::try_from(n).ok()).unwrap_or(i64::MAX);
         let mut sql = format!("SELECT {CLIP_COLUMNS}, id FROM clip WHERE id < ?1");
-        if range.is_some() {
-            sql += " AND sha256 BETWEEN ?2 AND ?3";
-        } else {
-            sql += " AND ?2 IS NULL AND ?3 IS NULL";
+        let mut values: Vec<Value<'_>> = vec![Value::Int(before)];
+        // `#` stands for the value.
+        let mut and = |condition: &str, value| {
+            values.push(value);
+            sql += &condition.replace('#', &format!("?{}", values.len()));
+        };
+        if let Some((lo, hi)) = &range {
+            and(" AND sha256 >= #", lo.bind());
+            and(" AND sha256 <= #", hi.bind());
         }
-        sql += if like.is_some() { " AND path LIKE ?4 ESCAPE '\\'" } else { " AND ?4 IS NULL" };
-        sql += if q.conclusion.is_some() { " AND conclusion = ?5" } else { " AND ?5 IS NULL" };
+        if let Some(like) = &like {
+            and(" AND path LIKE # ESCAPE '\\'", like.bind());
+        }
+        if let Some(conclusion) = &q.conclusion {
+            and(" AND conclusion = #", conclusion.bind());
+        }
         // Recorded in the order of their numbers, unless the clock was set back: each is checked, none is skipped.
-        sql += " AND recorded_at >= ?6 AND recorded_at < ?7 ORDER BY id DESC LIMIT ?8";
-        let (lo, hi) = range.unzip();
-        let mut found = self.db.prepare_cached(&sql)?;
-        let rows = found.query_map(
-            params![
-                before,
-                lo,
-                hi,
-                like,
-                q.conclusion,
-                q.from.map_or(i64::MIN, Moment::as_millis),
-                q.until.map_or(i64::MAX, Moment::as_millis),
-                limit
-            ],
-            |r| Ok((r.get::<_, i64>(7)? as u64, stored_clip(r)?)),
-        )?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        if let Some(from) = q.from {
+            and(" AND recorded_at >= #", Value::Int(from.as_millis()));
+        }
+        if let Some(until) = q.until {
+            and(" AND recorded_at < #", Value::Int(until.as_millis()));
+        }
+        and(" ORDER BY id DESC LIMIT #", Value::Int(i64::from(limit)));
+        self.db.rows(&sql, &values, |r| Ok((r.get::<i64>(7)? as u64, stored_clip(r)?)))
     }
 
     /// The latest report of a clip.
@@ -82,14 +82,12 @@ impl SqliteStore {
             Err(StoreError::NoClip(_)) => return Ok(None),
             Err(e) => return Err(e),
         };
-        let head = self
-            .db
-            .prepare_cached(
-                "SELECT v.id, v.recorded_at, v.pipeline_digest, v.line, r.info, x.list FROM verdict v
-                 LEFT JOIN run r ON r.pipeline_digest = v.pipeline_digest LEFT JOIN exhibits x ON x.verdict = v.id
-                 WHERE v.clip = ?1 ORDER BY v.id DESC LIMIT 1",
-            )?
-            .query_row([row], |r| {
+        let head: Option<(i64, StoredReport)> = self.db.one(
+            "SELECT v.id, v.recorded_at, v.pipeline_digest, v.line, r.info, x.list FROM verdict v
+             LEFT JOIN run r ON r.pipeline_digest = v.pipeline_digest LEFT JOIN exhibits x ON x.verdict = v.id
+             WHERE v.clip = ?1 ORDER BY v.id DESC LIMIT 1",
+            params![row],
+            |r| {
                 let report = StoredReport {
                     recorded_at: moment(r.get(1)?),
                     pipeline_digest: hash(r, 2)?,
@@ -98,47 +96,41 @@ impl SqliteStore {
                     exhibits: r.get(5)?,
                     evidence: Vec::new(),
                 };
-                Ok((r.get::<_, i64>(0)?, report))
-            })
-            .optional()?;
+                Ok((r.get(0)?, report))
+            },
+        )?;
         let Some((verdict, mut report)) = head else { return Ok(None) };
-        report.evidence = self
-            .db
-            .prepare_cached("SELECT line FROM evidence WHERE verdict = ?1 ORDER BY ordinal")?
-            .query_map([verdict], |r| r.get(0))?
-            .collect::<Result<_, _>>()?;
+        let sql = "SELECT line FROM evidence WHERE verdict = ?1 ORDER BY ordinal";
+        report.evidence = self.db.rows(sql, params![verdict], |r| r.get(0))?;
         Ok(Some(report))
     }
 
     /// What is claimed of a clip, and by whom: pairs of submitter and claim, oldest first.
     pub fn claims_of(&self, clip: &ClipId) -> Result<Vec<(String, String)>, StoreError> {
-        let mut all = self.db.prepare_cached(
+        self.db.rows(
             "SELECT s.who, s.claim FROM submission s JOIN job j ON j.n = s.job
              WHERE j.clip = ?1 AND s.claim <> '' ORDER BY s.rowid",
-        )?;
-        let rows = all.query_map([clip.as_bytes()], |r| Ok((r.get(0)?, r.get(1)?)))?;
-        Ok(rows.collect::<Result<_, _>>()?)
+            params![clip.as_bytes()],
+            |r| Ok((r.get(0)?, r.get(1)?)),
+        )
     }
 
     /// What a clip shares with others, best first, each with the other clip.
     pub fn links_of(&self, clip: &ClipId) -> Result<Vec<(Link, StoredClip)>, StoreError> {
         let row = row_of(&self.db, clip)?;
-        let mut all = self.db.prepare_cached(
+        let all: Vec<(i64, i64, String, f64, String)> = self.db.rows(
             "SELECT a, b, kind, score, shared FROM link WHERE a = ?1 UNION
              SELECT a, b, kind, score, shared FROM link WHERE b = ?1 ORDER BY score DESC",
+            params![row],
+            |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?, r.get(4)?)),
         )?;
-        let mut rows = all.query([row])?;
         let sql = format!("SELECT {CLIP_COLUMNS} FROM clip WHERE id = ?1");
         let mut found = Vec::new();
-        while let Some(r) = rows.next()? {
-            let (a, b): (i64, i64) = (r.get(0)?, r.get(1)?);
-            let other =
-                self.db.prepare_cached(&sql)?.query_row([if a == row { b } else { a }], stored_clip)?;
+        for (a, b, kind, score, shared) in all {
+            let other = self.db.only(&sql, params![if a == row { b } else { a }], stored_clip)?;
             let (x, y) = if a == row { (*clip, other.sha256) } else { (other.sha256, *clip) };
-            let (kind, shared): (String, String) = (r.get(2)?, r.get(4)?);
             let shared = serde_json::from_str(&shared).map_err(|e| StoreError::Database(e.to_string()))?;
-            let link = LinkKind::from_name(&kind)
-                .and_then(|kind| Link::new(x, y, kind, r.get(3).unwrap_or(0.0), shared));
+            let link = LinkKind::from_name(&kind).and_then(|kind| Link::new(x, y, kind, score, shared));
             found.extend(link.map(|link| (link, other)));
         }
         Ok(found)

@@ -1,4 +1,5 @@
 use super::*;
+use seamline_testkit::servers::Postgres;
 use crate::cluster::LinkKind;
 use crate::observables::{TraceKind, VERSION};
 use std::collections::BTreeSet;
@@ -30,7 +31,7 @@ fn observables(n: u32) -> Observables {
     }
 }
 
-fn record(store: &mut SqliteStore, n: u32, conclusion: &str, digest: &[u8]) -> Recorded {
+fn record(store: &mut SqlStore, n: u32, conclusion: &str, digest: &[u8]) -> Recorded {
     let o = observables(n);
     let r = Recording {
         clip: id(n),
@@ -56,19 +57,62 @@ fn decision(ruling: Ruling) -> Decision {
     Decision { author: "k.m.".into(), at: at(9), ruling }
 }
 
-fn store(n: u32) -> (tempfile::TempDir, SqliteStore) {
-    let dir = tempfile::tempdir().unwrap();
-    let mut store = SqliteStore::open(&dir.path().join("s.db")).unwrap();
+/// A store of the first `n` clips.
+type Begin<'a> = &'a dyn Fn(u32) -> (tempfile::TempDir, SqlStore);
+
+fn filled(mut store: SqlStore, n: u32) -> SqlStore {
     (0..n).for_each(|i| assert!(record(&mut store, i, "inconclusive", b"p").new_clip));
-    (dir, store)
+    store
 }
 
-fn sound(store: &SqliteStore) {
+fn store(n: u32) -> (tempfile::TempDir, SqlStore) {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SqlStore::open(&dir.path().join("s.db")).unwrap();
+    (dir, filled(store, n))
+}
+
+fn lite(store: &SqlStore) -> &rusqlite::Connection {
+    match &store.db {
+        sql::Db::Lite(db) => db,
+        sql::Db::Pg(_) => panic!("a file was opened"),
+    }
+}
+
+/// A real server, or a word on why there is none.
+pub(super) fn server() -> Option<Postgres> {
+    let server = Postgres::start().unwrap();
+    if server.is_none() {
+        eprintln!("PASSED OVER: PostgreSQL is not installed (scripts/setup.sh installs it)");
+    }
+    server
+}
+
+pub(super) fn on(url: &str) -> SqlStore {
+    SqlStore::at(&StoreAt::new(url.as_ref(), "this machine")).unwrap()
+}
+
+/// The same tests over a file each, and one after the other over databases of one server.
+macro_rules! on_both {
+    (opens $server:ident, $open:expr; $sqlite:ident; $($name:ident),+ $(,)?) => {
+        mod on_sqlite {
+            $(#[test] fn $name() { super::$name(&super::$sqlite) })+
+        }
+
+        #[test]
+        fn on_postgres() {
+            let Some($server) = crate::store::tests::server() else { return };
+            let open = $open;
+            $(eprintln!("{}", stringify!($name)); $name(&open);)+
+        }
+    };
+}
+pub(super) use on_both;
+
+fn sound(store: &SqlStore) {
     assert_eq!(store.check().unwrap().problems, Vec::<String>::new());
 }
 
-#[test]
-fn recording_twice_changes_nothing_and_another_pipeline_adds_a_verdict() {
+fn recording_twice_changes_nothing_and_another_pipeline_adds_a_verdict(store: Begin<'_>) {
     let (_dir, mut s) = store(1);
     let again = record(&mut s, 0, "inconclusive", b"p");
     assert_eq!(
@@ -89,8 +133,7 @@ fn recording_twice_changes_nothing_and_another_pipeline_adds_a_verdict() {
     sound(&s);
 }
 
-#[test]
-fn a_changed_verdict_asks_for_review_of_near_duplicates_only() {
+fn a_changed_verdict_asks_for_review_of_near_duplicates_only(store: Begin<'_>) {
     let (_dir, mut s) = store(4);
     let weak = Link::new(id(0), id(2), LinkKind::SameLogo, 0.9, Vec::new()).unwrap();
     s.add_links(&[pictures(0, 1), weak]).unwrap();
@@ -105,8 +148,7 @@ fn a_changed_verdict_asks_for_review_of_near_duplicates_only() {
     assert_eq!(s.clip(&id(1)).unwrap().unwrap().conclusion, "inconclusive", "never changed silently");
 }
 
-#[test]
-fn clusters_follow_links_and_decisions_and_keep_their_numbers() {
+fn clusters_follow_links_and_decisions_and_keep_their_numbers(store: Begin<'_>) {
     let (_dir, mut s) = store(6);
     s.add_links(&[pictures(0, 1), pictures(1, 2), pictures(3, 4)]).unwrap();
     let list = s.clusters(10).unwrap();
@@ -132,8 +174,7 @@ fn clusters_follow_links_and_decisions_and_keep_their_numbers() {
     sound(&s);
 }
 
-#[test]
-fn clusters_do_not_depend_on_the_order_of_arrival() {
+fn clusters_do_not_depend_on_the_order_of_arrival(store: Begin<'_>) {
     let all: Vec<Link> = (0..11).map(|i| pictures(i, (i * 5 + 3) % 12)).filter(|l| l.a != l.b).collect();
     let partition = |order: &[usize], one_by_one: bool| {
         let (_dir, mut s) = store(12);
@@ -156,8 +197,7 @@ fn clusters_do_not_depend_on_the_order_of_arrival() {
     assert_eq!(partition(&forward, true), partition(&backward, false));
 }
 
-#[test]
-fn sightings_are_counted_once() {
+fn sightings_are_counted_once(store: Begin<'_>) {
     let (_dir, mut s) = store(2);
     let seen = |ms| Sighting { url: "https://example.org/1".into(), channel: "@x".into(), seen_at: at(ms) };
     s.add_sightings(&id(0), &[seen(50), seen(70)]).unwrap();
@@ -176,7 +216,7 @@ fn a_backup_is_a_whole_store_and_overwrites_nothing() {
     let copy = dir.path().join("copy.db");
     s.backup(&copy).unwrap();
     record(&mut s, 5, "inconclusive", b"p");
-    let c = SqliteStore::open(&copy).unwrap();
+    let c = SqlStore::open(&copy).unwrap();
     assert_eq!(c.check().unwrap(), CheckReport { clips: 3, verdicts: 3, problems: vec![] });
     assert_eq!(c.clusters(9).unwrap().len(), 1);
     assert!(s.backup(&copy).is_err());
@@ -185,19 +225,20 @@ fn a_backup_is_a_whole_store_and_overwrites_nothing() {
 #[test]
 fn a_later_schema_is_refused_and_rubbish_too() {
     let (dir, s) = store(0);
-    s.db.pragma_update(None, "user_version", 99).unwrap();
+    lite(&s).pragma_update(None, "user_version", 99).unwrap();
     drop(s);
     let path = dir.path().join("s.db");
-    assert!(matches!(SqliteStore::open(&path), Err(StoreError::TooNew { found: 99, known: 2 })));
+    assert!(matches!(SqlStore::open(&path), Err(StoreError::TooNew { found: 99, known: 2 })));
     let rubbish = dir.path().join("r.db");
     std::fs::write(&rubbish, vec![7u8; 5_000]).unwrap();
-    assert!(matches!(SqliteStore::open(&rubbish), Err(StoreError::Database(_))));
+    assert!(matches!(SqlStore::open(&rubbish), Err(StoreError::Database(_))));
 }
 
 #[test]
 fn check_finds_what_is_wrong() {
     let (_dir, s) = store(2);
-    s.db.execute_batch("UPDATE cluster SET members = 7 WHERE id = 1; UPDATE observables SET frames = x'00'")
+    lite(&s)
+        .execute_batch("UPDATE cluster SET members = 7 WHERE id = 1; UPDATE observables SET frames = x'00'")
         .unwrap();
     let problems = s.check().unwrap().problems;
     assert_eq!(problems.len(), 3, "{problems:?}");
@@ -230,7 +271,7 @@ fn two_connections_write_to_one_store() {
         for worker in 0..2 {
             let path = &path;
             scope.spawn(move || {
-                let mut s = SqliteStore::open(path).unwrap();
+                let mut s = SqlStore::open(path).unwrap();
                 // Half of the clips are recorded by both.
                 for n in 0..60 {
                     record(&mut s, worker * 30 + n, "inconclusive", b"p");
@@ -238,16 +279,16 @@ fn two_connections_write_to_one_store() {
             });
         }
     });
-    let s = SqliteStore::open(&path).unwrap();
+    let s = SqlStore::open(&path).unwrap();
     assert_eq!(s.check().unwrap(), CheckReport { clips: 90, verdicts: 90, problems: vec![] });
 }
 
 #[test]
 fn a_full_disk_is_a_clear_error_and_leaves_the_store_as_it_was() {
     let (_dir, mut s) = store(3);
-    let pages: i64 = s.db.query_row("PRAGMA page_count", [], |r| r.get(0)).unwrap();
+    let pages: i64 = lite(&s).query_row("PRAGMA page_count", [], |r| r.get(0)).unwrap();
     // SQLite answers as on a full disk when a limit on pages is reached.
-    s.db.query_row(&format!("PRAGMA max_page_count = {}", pages + 1), [], |_| Ok(())).unwrap();
+    lite(&s).query_row(&format!("PRAGMA max_page_count = {}", pages + 1), [], |_| Ok(())).unwrap();
     let mut o = observables(50);
     o.traces = (0..2_000).map(|n| Trace { kind: TraceKind::Encoder, value: format!("{n:0>90}") }).collect();
     let full = s.record(&Recording {
@@ -266,7 +307,101 @@ fn a_full_disk_is_a_clear_error_and_leaves_the_store_as_it_was() {
     assert!(matches!(full, Err(StoreError::Full)), "{full:?}");
     assert!(s.clip(&id(50)).unwrap().is_none());
     sound(&s);
-    s.db.query_row("PRAGMA max_page_count = 1073741823", [], |_| Ok(())).unwrap();
+    lite(&s).query_row("PRAGMA max_page_count = 1073741823", [], |_| Ok(())).unwrap();
     record(&mut s, 50, "inconclusive", b"p");
     sound(&s);
+}
+
+on_both!(
+    opens server, |n| (tempfile::tempdir().unwrap(), filled(on(&server.database().unwrap()), n));
+    store;
+    recording_twice_changes_nothing_and_another_pipeline_adds_a_verdict,
+    a_changed_verdict_asks_for_review_of_near_duplicates_only,
+    clusters_follow_links_and_decisions_and_keep_their_numbers,
+    clusters_do_not_depend_on_the_order_of_arrival,
+    sightings_are_counted_once,
+);
+
+/// Tables with their columns, what begins with the name of a column that only one of them needs left out.
+fn columns(store: &SqlStore) -> Vec<String> {
+    let sql = if store.db.is_pg() {
+        "SELECT CAST(table_name || '.' || column_name AS text) FROM information_schema.columns
+         WHERE table_schema = current_schema() AND table_name <> 'schema_version' AND column_name <> 'rowid'"
+    } else {
+        "SELECT m.name || '.' || c.name FROM sqlite_schema m JOIN pragma_table_info(m.name) c
+         WHERE m.type = 'table' AND m.name NOT GLOB 'sqlite_*'"
+    };
+    let mut all: Vec<String> = store.db.rows(sql, &[], |r| r.get(0)).unwrap();
+    all.sort();
+    all
+}
+
+#[test]
+fn both_schemas_hold_the_same_and_a_later_one_is_refused() {
+    let Some(server) = server() else { return };
+    let url = server.database().unwrap();
+    let (_dir, file) = store(0);
+    let database = on(&url);
+    assert_eq!(columns(&file), columns(&database));
+    assert!(columns(&file).len() > 100);
+    server.sql("seen1", "UPDATE schema_version SET version = 99").unwrap();
+    let late = SqlStore::at(&StoreAt::new(url.as_ref(), "m"));
+    assert!(matches!(late, Err(StoreError::TooNew { found: 99, .. })));
+    assert!(matches!(database.backup(Path::new("/nowhere")), Err(StoreError::NotHere(_))));
+}
+
+#[test]
+fn machines_share_a_database_and_it_may_be_stopped_crashed_and_started_meanwhile() {
+    let Some(mut server) = server() else { return };
+    let url = server.database().unwrap();
+    // All of them begin it at once: one does.
+    std::thread::scope(|scope| {
+        let recording: Vec<_> = (0..3)
+            .map(|machine| {
+                let url = &url;
+                scope.spawn(move || {
+                    let mut s = on(url);
+                    // Half of the clips are recorded by two of them.
+                    for n in 0..80 {
+                        record(&mut s, machine * 40 + n, "inconclusive", b"p");
+                        std::thread::sleep(std::time::Duration::from_millis(20));
+                    }
+                })
+            })
+            .collect();
+        let mut restarts = 0;
+        while !recording.iter().all(|r| r.is_finished()) {
+            std::thread::sleep(std::time::Duration::from_millis(300));
+            if restarts % 2 == 0 { server.stop() } else { server.crash() }
+            server.start_again().unwrap();
+            restarts += 1;
+        }
+        assert!(restarts > 1, "{restarts}");
+    });
+    let s = on(&url);
+    assert_eq!(s.check().unwrap(), CheckReport { clips: 160, verdicts: 160, problems: vec![] });
+    let mut rows = Vec::new();
+    s.observables_after(0, &mut |row, o| {
+        rows.push((row, o.clip));
+        Ok(())
+    })
+    .unwrap();
+    assert!(rows.len() == 160 && rows.windows(2).all(|w| w[0].0 < w[1].0));
+}
+
+#[test]
+fn what_machines_remember_of_their_files_is_kept_apart() {
+    let Some(server) = server() else { return };
+    let url = server.database().unwrap();
+    let mut a = SqlStore::at(&StoreAt::new(url.as_ref(), "a")).unwrap();
+    let mut b = SqlStore::at(&StoreAt::new(url.as_ref(), "b")).unwrap();
+    let out = Path::new("/srv/out.jsonl");
+    a.mark_outlet(out, OutletMark { ended: 7, bytes: 70 }).unwrap();
+    assert_eq!(b.outlet(out).unwrap(), None);
+    let file = FileIdentity { device: 1, inode: 2, size: 3, mtime_ns: 4 };
+    a.watch(&file, Path::new("/in/x"), &seamline_core::JobId::from_bytes([1; 32])).unwrap();
+    assert!(a.is_watched(&file, Path::new("/in/x")).unwrap() && !b.is_watched(&file, Path::new("/in/x")).unwrap());
+    // No text of PostgreSQL's holds a NUL; what comes from outside may.
+    b.audit(at(1), "a\0b", "x", "y").unwrap();
+    assert_eq!(b.audit_log(None, 1).unwrap()[0].actor, "a\u{fffd}b");
 }

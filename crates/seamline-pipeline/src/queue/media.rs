@@ -4,7 +4,7 @@
 //! of it. What a waiting job needs is never removed.
 
 use crate::record::now;
-use seamline_campaign::store::{SqliteStore, StoreError};
+use seamline_campaign::store::{SqlStore, StoreError};
 use seamline_core::ClipId;
 use seamline_core::job::{Job, JobState};
 use sha2::{Digest, Sha256};
@@ -162,7 +162,7 @@ impl MediaFolder {
 
     /// Removes what is past its time and what no job knows of, then the oldest until `room` bytes fit under the cap. What a waiting job needs
     /// stays. Bytes that were freed.
-    pub fn sweep(&self, store: &SqliteStore, room: u64) -> Result<u64, MediaError> {
+    pub fn sweep(&self, store: &SqlStore, room: u64) -> Result<u64, MediaError> {
         let (mut used, all) = self.usage()?;
         let before = used;
         for kept in all {
@@ -195,7 +195,7 @@ impl MediaFolder {
     }
 
     /// Lets go of an ended job's clip at once, where nothing is to be retained. A dead letter keeps its evidence.
-    pub fn ended(&self, job: &Job, state: JobState, store: &SqliteStore) -> Result<(), MediaError> {
+    pub fn ended(&self, job: &Job, state: JobState, store: &SqlStore) -> Result<(), MediaError> {
         let path = self.path(&job.sha256);
         let keep = self.retain != Retain::None || state != JobState::Done || job.source != path;
         if keep || store.is_wanted(&job.sha256)? {
@@ -240,7 +240,7 @@ impl Part {
     }
 
     /// Puts the clip in its place, on the disk: its name and size.
-    pub fn finish(mut self, store: &SqliteStore) -> Result<(ClipId, u64), MediaError> {
+    pub fn finish(mut self, store: &SqlStore) -> Result<(ClipId, u64), MediaError> {
         let clip = ClipId::from_bytes(std::mem::take(&mut self.hash).finalize().into());
         let place = self.folder.path(&clip);
         if place.is_file() {
@@ -274,7 +274,7 @@ mod tests {
     use seamline_core::job::{Rules, Submission};
     use seamline_core::{Moment, Sha256Hash};
 
-    fn put(folder: &Arc<MediaFolder>, store: &SqliteStore, bytes: &[u8]) -> Result<ClipId, MediaError> {
+    fn put(folder: &Arc<MediaFolder>, store: &SqlStore, bytes: &[u8]) -> Result<ClipId, MediaError> {
         let mut part = folder.begin(1 << 20)?;
         part.write(bytes)?;
         part.finish(store).map(|(clip, _)| clip)
@@ -290,7 +290,7 @@ mod tests {
     fn clips_are_named_by_their_bytes_kept_for_a_time_and_never_taken_from_a_waiting_job() {
         use seamline_core::job::JobQueue;
         let dir = tempfile::tempdir().unwrap();
-        let mut store = SqliteStore::open(&dir.path().join("s.db")).unwrap();
+        let mut store = SqlStore::open(&dir.path().join("s.db")).unwrap();
         let folder = Arc::new(MediaFolder::open(&dir.path().join("media"), 100, Retain::Days(3)).unwrap());
         let a = put(&folder, &store, &[1; 40]).unwrap();
         assert_eq!(a, Sha256Hash::of(&[1; 40]));

@@ -4,7 +4,7 @@
 //! stands in the file beyond that was written by a process that did not live to say so: it is cut off and written
 //! again, to the same bytes.
 
-use seamline_campaign::store::{OutletMark, SqliteStore, StoreError};
+use seamline_campaign::store::{OutletMark, SqlStore, StoreError};
 use seamline_core::job::{JobError, JobQueue};
 use std::fs::{File, TryLockError};
 use std::io::{self, Seek, SeekFrom, Write};
@@ -46,7 +46,7 @@ pub struct Outlet {
 impl Outlet {
     /// Opens or makes the file. One that this store never wrote to begins with what ends from now on, after whatever
     /// is in it.
-    pub fn open(path: &Path, store: &mut SqliteStore) -> Result<Self, OutletError> {
+    pub fn open(path: &Path, store: &mut SqlStore) -> Result<Self, OutletError> {
         let failed = |source| OutletError::Io { path: path.to_owned(), source };
         let mut file =
             File::options().create(true).truncate(false).read(true).write(true).open(path).map_err(failed)?;
@@ -70,7 +70,7 @@ impl Outlet {
     }
 
     /// Writes what has ended since; the number of lines.
-    pub fn write(&mut self, store: &mut SqliteStore) -> Result<usize, OutletError> {
+    pub fn write(&mut self, store: &mut SqlStore) -> Result<usize, OutletError> {
         let mut written = 0;
         loop {
             let lines = store.ended_after(self.mark.ended, BATCH)?;
@@ -101,9 +101,9 @@ mod tests {
     use seamline_core::job::{Failure, FailureCode, Lane, Rules};
     use seamline_core::{Moment, Sha256Hash};
 
-    fn end_one(store: &mut SqliteStore, n: u32) {
+    fn end_one(store: &mut SqlStore, n: u32) {
         let digest = Sha256Hash::of(b"pipeline");
-        let s = Submitter { pipeline_digest: digest, origin: "test" };
+        let s = Submitter { pipeline_digest: digest, origin: "test", shared: None };
         let clip = Sha256Hash::of(&n.to_le_bytes());
         let rules = Rules::default();
         let at = Moment::EPOCH;
@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn each_end_is_written_once_whatever_stands_in_the_file_after_a_crash() {
         let dir = tempfile::tempdir().unwrap();
-        let mut store = SqliteStore::open(&dir.path().join("s.db")).unwrap();
+        let mut store = SqlStore::open(&dir.path().join("s.db")).unwrap();
         let path = dir.path().join("out.jsonl");
         end_one(&mut store, 0);
         std::fs::write(&path, "earlier\n").unwrap();

@@ -3,12 +3,17 @@
 use crate::engine::{EngineError, Plan};
 use crate::judge::{hash, open_clip};
 use crate::options::ScanOptions;
+use seamline_core::grown::{SharedError, SharedMedia};
 use seamline_core::job::{Sighting, Submission};
 use seamline_core::{ClipId, Moment, Sha256Hash};
 use seamline_infer::Home;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+
+/// What stands for the place of a clip that is in the shared media: each machine knows where that is.
+const SHARED: &str = "shared:";
 
 /// Why a file did not become a job.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +25,14 @@ pub enum SubmitError {
         path: PathBuf,
         /// Why.
         source: io::Error,
+    },
+    /// It could not be put where other machines find it.
+    #[error("{}: {source}", path.display())]
+    Shared {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: SharedError,
     },
     /// It was stopped while it was read.
     #[error("{}: stopped", .0.display())]
@@ -42,21 +55,23 @@ pub struct Said {
 }
 
 /// Makes jobs for one pipeline.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Submitter {
     /// The pipeline.
     pub pipeline_digest: Sha256Hash,
     /// Which way clips come in.
     pub origin: &'static str,
+    /// Where other machines find clips; `None` = where they lie.
+    pub shared: Option<Arc<dyn SharedMedia>>,
 }
 
 impl Submitter {
     /// For the pipeline that these options make; loads no model.
     pub fn new(home: &Home, options: &ScanOptions, origin: &'static str) -> Result<Self, EngineError> {
-        Ok(Self { pipeline_digest: Plan::new(home, options)?.digest(options), origin })
+        Ok(Self { pipeline_digest: Plan::new(home, options)?.digest(options), origin, shared: None })
     }
 
-    /// Reads a file to its end and makes a job of it.
+    /// Reads a file to its end, puts it where other machines find it, and makes a job of it.
     pub fn file(&self, path: &Path, said: &Said, stop: &AtomicBool) -> Result<Submission, SubmitError> {
         let failed = |source| SubmitError::File { path: path.to_owned(), source };
         // The job may be taken by a process that stands elsewhere.
@@ -64,7 +79,17 @@ impl Submitter {
         let (mut file, size) = open_clip(&source).map_err(failed)?;
         let clip =
             hash(&mut file, stop).map_err(failed)?.ok_or_else(|| SubmitError::Stopped(path.to_owned()))?;
+        let source = self
+            .place(&clip, source)
+            .map_err(|source| SubmitError::Shared { path: path.to_owned(), source })?;
         Ok(self.known(clip, size, path.to_string_lossy().into_owned(), source, said))
+    }
+
+    /// Where a job is to look for a clip that lies in `file`: there, or in the shared media, where it is put then.
+    pub fn place(&self, clip: &ClipId, file: PathBuf) -> Result<PathBuf, SharedError> {
+        let Some(shared) = &self.shared else { return Ok(file) };
+        shared.put(clip, &file)?;
+        Ok(SHARED.into())
     }
 
     /// Makes a job of a clip whose name and size are known.
@@ -83,4 +108,9 @@ impl Submitter {
             sightings: said.sightings.clone(),
         }
     }
+}
+
+/// Whether a job's clip is to be looked for in the shared media.
+pub(crate) fn is_shared(source: &Path) -> bool {
+    source.as_os_str() == SHARED
 }

@@ -11,7 +11,7 @@ use axum::extract::{Extension, Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use seamline_campaign::cluster::{Decision, Ruling};
-use seamline_campaign::store::{ClusterDetail, ClusterSummary, SqliteStore, Store, StoreError};
+use seamline_campaign::store::{ClusterDetail, ClusterSummary, SqlStore, Store, StoreError};
 use seamline_core::ClipId;
 use seamline_pipeline::record::now;
 use serde::{Deserialize, Serialize};
@@ -208,7 +208,7 @@ pub(crate) async fn decide(app: &App, caller: &Caller, wish: Wish) -> Result<(),
         .await
 }
 
-fn ruling(db: &SqliteStore, wish: Wish) -> Result<Ruling, Problem> {
+fn ruling(db: &SqlStore, wish: Wish) -> Result<Ruling, Problem> {
     Ok(match wish {
         Wish::Confirm(id) => Ruling::Confirm { clips: db.members(id)? },
         Wish::Name(id, name) => {

@@ -8,8 +8,11 @@ use axum::extract::multipart::{Field, Multipart, MultipartError};
 use axum::extract::{Extension, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use seamline_campaign::store::SqlStore;
+use seamline_core::ClipId;
+use seamline_core::grown::SharedError;
 use seamline_core::job::{Job, JobError, JobQueue, PRIORITIES, Rules, Sighting};
-use seamline_pipeline::queue::{Part, Said};
+use seamline_pipeline::queue::{MediaError, Part, Said};
 use seamline_pipeline::record::now;
 use std::sync::atomic::Ordering;
 use utoipa::ToSchema;
@@ -195,12 +198,22 @@ async fn file(app: &App, mut field: Field<'_>) -> Result<Option<Stored>, Problem
 pub(crate) async fn submit(app: &App, caller: &Caller, form: Form) -> Result<Vec<(Job, bool)>, Problem> {
     let actor = format!("{} ({})", caller.name, caller.token);
     let (media, submitter, Form { files, said, .. }) = (app.media.clone(), app.submitter.clone(), form);
+    let finish = move |db: &mut SqlStore| {
+        files.into_iter().map(|f| f.part.finish(db).map(|(clip, size)| (clip, size, f.name))).collect()
+    };
+    let whole: Vec<(ClipId, u64, String)> = app.db.run::<_, MediaError>(finish).await?;
+    // Where other machines judge too they must find it; that may take a while, and needs no store.
+    let placed = tokio::task::spawn_blocking(move || -> Result<_, SharedError> {
+        let place = |clip: &ClipId| submitter.place(clip, media.path(clip));
+        let sources = whole.iter().map(|(clip, ..)| place(clip)).collect::<Result<Vec<_>, _>>()?;
+        Ok((submitter, whole, sources))
+    });
+    let (submitter, whole, sources) = placed.await.map_err(|e| Problem::internal(&e))??;
     app.db
         .run(move |db| {
             let mut jobs = Vec::new();
-            for Stored { part, name } in files {
-                let (clip, size) = part.finish(db)?;
-                let s = submitter.known(clip, size, name, media.path(&clip), &said);
+            for ((clip, size, name), source) in whole.into_iter().zip(sources) {
+                let s = submitter.known(clip, size, name, source, &said);
                 let at = now();
                 let submitted = db.submit(&s, &Rules::default(), at)?;
                 db.audit(at, &actor, "clip.submit", &clip.to_string())?;

@@ -1,6 +1,6 @@
 //! `seamline campaign` and `seamline store`.
 
-use super::recorder::{must_exist, now};
+use super::recorder::{must_exist, now, open_store};
 use crate::cli_campaign::{Author, CampaignCommand, CategoryArg, ExportFormat, StoreArg, StoreCommand};
 use crate::output;
 use anyhow::{Context, Result, bail};
@@ -9,16 +9,15 @@ use seamline_campaign::export::{
     AuthenticityCategory, Dossier, StixFlavour, csv, dump, hash_list, media_review, misp_event, parquet,
     stix_bundle,
 };
-use seamline_campaign::store::{ClusterSummary, SqliteStore, Store};
+use seamline_campaign::store::{ClusterSummary, SqlStore, Store, StoreAt};
 use seamline_core::ClipId;
 use seamline_report::html::campaign_page;
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::process::ExitCode;
 
-fn open(path: &Path) -> Result<SqliteStore> {
-    must_exist(path)?;
-    SqliteStore::open(path).with_context(|| path.display().to_string())
+fn open(at: &StoreAt) -> Result<SqlStore> {
+    must_exist(at)?;
+    open_store(at)
 }
 
 pub(crate) fn store(command: &StoreCommand) -> Result<ExitCode> {
@@ -126,7 +125,7 @@ fn find(clips: &BTreeSet<ClipId>, text: &str) -> Result<ClipId> {
     }
 }
 
-fn decide(by: &Author, ruling: impl FnOnce(&SqliteStore) -> Result<Ruling>) -> Result<()> {
+fn decide(by: &Author, ruling: impl FnOnce(&SqlStore) -> Result<Ruling>) -> Result<()> {
     let mut store = open(&by.at.store)?;
     let ruling = ruling(&store)?;
     store.decide(&Decision { author: by.author.clone(), at: now(), ruling })?;

@@ -3,12 +3,14 @@
 //! Lines are read, their files hashed and handed in a few at a time; how far the manifest was read is written in the
 //! same step. Memory does not grow with the manifest: what waits lies in the store.
 
+use super::grown::{self, patiently};
+use super::recorder::open_store;
 use super::work::{stop_on_signals, tell};
 use crate::cli_ingest::IngestArgs;
 use crate::output;
 use anyhow::{Context, Result, bail};
 use seamline_campaign::moment::Moment;
-use seamline_campaign::store::{ManifestMark, SqliteStore};
+use seamline_campaign::store::{ManifestMark, SqlStore};
 use seamline_core::Sha256Hash;
 use seamline_core::job::{JobState, PRIORITIES, Rules, Sighting, Submission};
 use seamline_infer::Home;
@@ -51,14 +53,17 @@ pub(crate) fn run(args: &IngestArgs) -> Result<ExitCode> {
     let mut manifest = Manifest::open(args)?;
     let stop = stop_on_signals()?;
     let bad = AtomicU64::new(0);
-    let submitter = Submitter::new(&Home::resolve(), &args.work.options(), "ingest")?;
-    let mut store = SqliteStore::open(&args.at.store).with_context(|| args.at.store.display().to_string())?;
+    let mut submitter = Submitter::new(&Home::resolve(), &args.work.options(), "ingest")?;
+    submitter.shared = grown::media(args.shared.media.as_ref(), &args.at.store)?;
+    let mut store = open_store(&args.at.store)?;
     manifest.resume(&store, args.again)?;
     if args.submit_only {
         manifest.submit(&submitter, &mut store, &stop, &bad)?;
     } else {
         let mut outlet = args.out.as_deref().map(|out| Outlet::open(out, &mut store)).transpose()?;
-        let runner = args.work.runner(&args.at.store)?;
+        let broker = grown::broker(args.shared.queue.as_ref())?;
+        let mut runner = args.work.runner(&args.at.store)?;
+        (runner.broker, runner.media) = (broker, submitter.shared.clone());
         let (drain, over) = (AtomicBool::new(false), AtomicBool::new(false));
         let quiet = args.quiet;
         let judged = std::thread::scope(|scope| -> Result<()> {
@@ -68,12 +73,12 @@ pub(crate) fn run(args: &IngestArgs) -> Result<ExitCode> {
                 read
             });
             let writer = outlet.as_mut().map(|outlet| {
-                let over = &over;
+                let (over, stop) = (&over, &stop);
                 scope.spawn(move || -> Result<()> {
-                    let mut store = SqliteStore::open(&args.at.store)?;
+                    let mut store = open_store(&args.at.store)?;
                     loop {
                         let last = over.load(Ordering::Relaxed);
-                        outlet.write(&mut store)?;
+                        patiently(stop, || Ok(outlet.write(&mut store)?))?;
                         if last {
                             return Ok(());
                         }
@@ -143,7 +148,7 @@ impl Manifest {
     }
 
     /// Goes to where it was read to before, unless it is another manifest by now.
-    fn resume(&mut self, store: &SqliteStore, again: bool) -> Result<()> {
+    fn resume(&mut self, store: &SqlStore, again: bool) -> Result<()> {
         let (Some(mark), Some(mut file)) = (&mut self.mark, self.file.take()) else { return Ok(()) };
         let length = file.metadata()?.len();
         let known =
@@ -163,7 +168,7 @@ impl Manifest {
     fn submit(
         &mut self,
         submitter: &Submitter,
-        store: &mut SqliteStore,
+        store: &mut SqlStore,
         stop: &AtomicBool,
         bad: &AtomicU64,
     ) -> Result<()> {
@@ -176,9 +181,10 @@ impl Manifest {
             match text {
                 Some(Text::Line(text)) => {
                     number += 1;
-                    match self.submission(&text, submitter, stop) {
-                        Ok(Some(s)) => batch.push(s),
-                        Ok(None) => {}
+                    match patiently(stop, || self.submission(&text, submitter, stop)) {
+                        Ok(Some(Some(s))) => batch.push(s),
+                        Ok(Some(None)) => {}
+                        Ok(None) => return Ok(()),
                         Err(_) if stop.load(Ordering::Relaxed) => return Ok(()),
                         Err(e) => complain(&self.name, number, &e.to_string(), bad),
                     }
@@ -191,7 +197,9 @@ impl Manifest {
             }
             if ended || batch.len() >= BATCH {
                 let mark = self.mark.as_ref().map(|m| ManifestMark { offset, line: number, ..m.clone() });
-                store.submit_from(&batch, &rules, now(), mark.as_ref())?;
+                if patiently(stop, || Ok(store.submit_from(&batch, &rules, now(), mark.as_ref())?))?.is_none() {
+                    return Ok(());
+                }
                 batch.clear();
             }
             if ended || stop.load(Ordering::Relaxed) {

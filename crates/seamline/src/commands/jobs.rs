@@ -1,21 +1,20 @@
 //! `seamline jobs`.
 
-use super::recorder::must_exist;
+use super::recorder::{must_exist, open_store};
 use crate::cli_ingest::JobsCommand;
 use crate::output;
 use anyhow::{Context, Result, bail};
-use seamline_campaign::store::SqliteStore;
+use seamline_campaign::store::{SqlStore, StoreAt};
 use seamline_core::job::{Job, JobQueue, JobState};
 use seamline_pipeline::record::now;
-use std::path::Path;
 use std::process::ExitCode;
 
 /// Jobs read at a time.
 const PAGE: u32 = 200;
 
-fn open(path: &Path) -> Result<SqliteStore> {
-    must_exist(path)?;
-    SqliteStore::open(path).with_context(|| path.display().to_string())
+fn open(at: &StoreAt) -> Result<SqlStore> {
+    must_exist(at)?;
+    open_store(at)
 }
 
 pub(crate) fn run(command: &JobsCommand) -> Result<ExitCode> {
@@ -64,7 +63,7 @@ pub(crate) fn run(command: &JobsCommand) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn each_dead(store: &SqliteStore, each: &mut dyn FnMut(&Job) -> Result<()>) -> Result<()> {
+fn each_dead(store: &SqlStore, each: &mut dyn FnMut(&Job) -> Result<()>) -> Result<()> {
     let mut before = None;
     loop {
         let page = store.jobs(Some(JobState::Dead), before, PAGE)?;
@@ -74,7 +73,7 @@ fn each_dead(store: &SqliteStore, each: &mut dyn FnMut(&Job) -> Result<()>) -> R
     }
 }
 
-fn find(store: &SqliteStore, digits: &str) -> Result<Job> {
+fn find(store: &SqlStore, digits: &str) -> Result<Job> {
     if digits.len() < 6 {
         bail!("{digits}: six digits at least, as `seamline jobs list` shows them");
     }
@@ -99,7 +98,7 @@ fn headline(job: &Job) -> String {
     format!("{}  {state:<8} {}  {end}", job.id.short(), job.path)
 }
 
-fn show(store: &SqliteStore, job: &Job, json: bool) -> Result<()> {
+fn show(store: &SqlStore, job: &Job, json: bool) -> Result<()> {
     let attempts = store.attempts(&job.id)?;
     if json {
         let mut value = serde_json::to_value(job)?;

@@ -3,6 +3,7 @@
 mod bench;
 mod campaign;
 mod doctor;
+mod grown;
 mod ingest;
 mod jobs;
 mod matching;
@@ -14,6 +15,7 @@ mod serve;
 mod tokens;
 mod watch;
 mod work;
+mod worker;
 
 use crate::cli::{Cli, Command};
 use crate::output;
@@ -27,6 +29,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
         Command::Match(args) => matching::run(&args),
         Command::Watch(args) => watch::run(&args),
         Command::Ingest(args) => ingest::run(&args),
+        Command::Worker(args) => worker::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Jobs(command) => jobs::run(&command),
         Command::Tokens(command) => tokens::run(&command),

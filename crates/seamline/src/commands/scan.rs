@@ -32,7 +32,7 @@ pub(crate) fn run(args: &ScanArgs) -> Result<ExitCode> {
     let jobs = total.map_or(jobs, |t| jobs.min(usize::try_from(t).unwrap_or(jobs))).max(1);
     let mut sinks = Sinks::open(args)?;
     let seen = args.store.as_ref().map(|_| Seen::from_args(args)).transpose()?.unwrap_or_default();
-    let mut recorder = args.store.as_deref().map(recorder::open).transpose()?;
+    let mut recorder = args.store.as_ref().map(recorder::open).transpose()?;
     let mut scan = Scan::prepare(&Home::resolve(), setup, jobs, args.html.is_some())?;
     scan.observe = recorder.is_some();
     let info = scan.info().clone();

@@ -1,10 +1,13 @@
 //! `seamline serve`.
 
+use super::grown;
+use super::recorder::open_store;
 use super::work::{stop_on_signals, tell};
-use crate::cli_ingest::ServeArgs;
+use crate::cli_ingest::{ServeArgs, UploadsAt};
 use crate::output;
 use anyhow::{Context, Result, bail};
-use seamline_campaign::store::SqliteStore;
+use seamline_campaign::store::SqlStore;
+use seamline_grown::MediaAt;
 use seamline_infer::Home;
 use seamline_pipeline::queue::{MediaFolder, Note, Submitter};
 use seamline_server::{Db, Listen, Quota, Server, Settings};
@@ -19,11 +22,19 @@ const SWEEP: Duration = Duration::from_secs(600);
 const TICK: Duration = Duration::from_millis(200);
 
 fn media(args: &ServeArgs) -> Result<MediaFolder> {
-    let root = args.media.clone().unwrap_or_else(|| {
-        let mut name = args.at.store.as_os_str().to_owned();
-        name.push(".media");
-        PathBuf::from(name)
-    });
+    let beside = || match args.at.store.file() {
+        Some(file) => {
+            let mut name = file.as_os_str().to_owned();
+            name.push(".media");
+            PathBuf::from(name)
+        }
+        None => crate::place::cache().join("uploads"),
+    };
+    let root = match &args.media {
+        Some(UploadsAt::Here(dir) | UploadsAt::Shared(MediaAt::Folder(dir))) => dir.clone(),
+        // What is uploaded passes through this machine, and is shown from it.
+        Some(UploadsAt::Shared(_)) | None => beside(),
+    };
     if !(args.media_gb.is_finite() && args.media_gb > 0.0) {
         bail!("--media-gb {}: a number above 0", args.media_gb);
     }
@@ -37,8 +48,13 @@ pub(crate) fn run(args: &ServeArgs) -> Result<ExitCode> {
         bail!("--rate {}: a number above 0", args.rate);
     }
     let media = Arc::new(media(args)?);
-    let db = Db::open(&args.at.store).with_context(|| args.at.store.display().to_string())?;
-    let submitter = Submitter::new(&Home::resolve(), &args.work.options(), "http")?;
+    let db = Db::open(&args.at.store).with_context(|| args.at.store.to_string())?;
+    let mut submitter = Submitter::new(&Home::resolve(), &args.work.options(), "http")?;
+    let shared = match &args.media {
+        Some(UploadsAt::Shared(at)) => Some(at),
+        Some(UploadsAt::Here(_)) | None => None,
+    };
+    submitter.shared = grown::media(shared, &args.at.store)?;
     let settings = Settings {
         listen: args.listen.clone(),
         tokens: args.tokens,
@@ -50,7 +66,14 @@ pub(crate) fn run(args: &ServeArgs) -> Result<ExitCode> {
             burst: (args.rate * 4.0).max(20.0),
         },
     };
-    let runner = if args.no_work { None } else { Some(args.work.runner(&args.at.store)?) };
+    let runner = if args.no_work {
+        None
+    } else {
+        let broker = grown::broker(args.queue.as_ref())?;
+        let mut runner = args.work.runner(&args.at.store)?;
+        (runner.broker, runner.media) = (broker, submitter.shared.clone());
+        Some(runner)
+    };
     let stop = stop_on_signals()?;
     let server = Server::bind(settings, db, media.clone(), submitter, stop.clone())?;
     output::complain(&match (&args.listen, server.address()) {
@@ -59,7 +82,7 @@ pub(crate) fn run(args: &ServeArgs) -> Result<ExitCode> {
         (Listen::Tcp(address), None) => format!("listening on http://{address}"),
     });
     // For the notes of the run, and for sweeping: a connection that no request waits for.
-    let store = Mutex::new(SqliteStore::open(&args.at.store)?);
+    let store = Mutex::new(open_store(&args.at.store)?);
     let ended = std::thread::scope(|scope| -> Result<()> {
         let stop = &stop;
         let serving = scope.spawn(move || {
@@ -96,7 +119,7 @@ pub(crate) fn run(args: &ServeArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn sweep(media: &MediaFolder, store: &Mutex<SqliteStore>, stop: &AtomicBool) {
+fn sweep(media: &MediaFolder, store: &Mutex<SqlStore>, stop: &AtomicBool) {
     let mut next = Instant::now();
     while !stop.load(Ordering::Relaxed) {
         if Instant::now() >= next {

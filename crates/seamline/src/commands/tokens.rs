@@ -1,10 +1,10 @@
 //! `seamline tokens`.
 
-use super::recorder::{must_exist, now};
+use super::recorder::{must_exist, now, open_store};
 use crate::cli_ingest::TokensCommand;
 use crate::output;
 use anyhow::{Context, Result, bail};
-use seamline_campaign::store::{Role, SqliteStore};
+use seamline_campaign::store::Role;
 use seamline_core::Sha256Hash;
 use seamline_pipeline::record::later;
 use std::fs::File;
@@ -34,7 +34,7 @@ pub(crate) fn run(command: &TokensCommand) -> Result<ExitCode> {
                 bail!("--role {role}: submit, read, analyst or admin");
             };
             // The first token may come before the first clip.
-            let mut store = SqliteStore::open(&at.store).with_context(|| at.store.display().to_string())?;
+            let mut store = open_store(&at.store)?;
             let secret = secret()?;
             let expires = days.map(|d| later(now(), i64::from(d).saturating_mul(DAY_MS)));
             let id = store.add_token(name, role, &Sha256Hash::of(secret.as_bytes()), now(), expires)?;
@@ -44,7 +44,7 @@ pub(crate) fn run(command: &TokensCommand) -> Result<ExitCode> {
         }
         TokensCommand::List { at, json } => {
             must_exist(&at.store)?;
-            for t in SqliteStore::open(&at.store)?.tokens()? {
+            for t in open_store(&at.store)?.tokens()? {
                 let state = match (t.revoked_at, t.expires_at) {
                     (Some(at), _) => format!("revoked {at}"),
                     (None, Some(at)) if at <= now() => format!("expired {at}"),
@@ -60,7 +60,7 @@ pub(crate) fn run(command: &TokensCommand) -> Result<ExitCode> {
         }
         TokensCommand::Revoke { id, at } => {
             must_exist(&at.store)?;
-            let mut store = SqliteStore::open(&at.store)?;
+            let mut store = open_store(&at.store)?;
             if !store.revoke_token(*id, now())? {
                 bail!("no token {id} that could be revoked");
             }

@@ -4,13 +4,13 @@ use crate::cli::{BoundArgs, LookArgs};
 use crate::cli_ingest::WorkArgs;
 use crate::output;
 use anyhow::{Context, Result};
+use seamline_campaign::store::StoreAt;
 use seamline_core::Limits;
 use seamline_core::job::{Failure, Job, JobState};
 use seamline_infer::Home;
 use seamline_pipeline::ScanOptions;
 use seamline_pipeline::queue::{Note, Runner};
 use seamline_pipeline::supervise::WorkerSetup;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -43,13 +43,13 @@ impl WorkArgs {
     }
 
     /// The run over `store`, ready to begin.
-    pub(crate) fn runner(&self, store: &Path) -> Result<Runner> {
+    pub(crate) fn runner(&self, store: &StoreAt) -> Result<Runner> {
         let setup = WorkerSetup {
             program: std::env::current_exe().context("finding this program")?,
             options: self.options(),
             allow_unjailed: self.bounds.allow_unjailed,
         };
-        let (runner, said) = Runner::prepare(&Home::resolve(), setup, at_once(self.workers), store)?;
+        let (runner, said) = Runner::prepare(&Home::resolve(), setup, at_once(self.workers), store, &crate::place::index(store))?;
         if let Some(said) = said {
             output::complain(&said);
         }

@@ -3,6 +3,8 @@
 mod candidates;
 mod mover;
 
+use super::grown;
+use super::recorder::open_store;
 use super::work::{stop_on_signals, tell};
 use crate::cli_ingest::WatchArgs;
 use crate::output;
@@ -10,10 +12,10 @@ use anyhow::{Context, Result, bail};
 use candidates::Candidates;
 use mover::Mover;
 use notify::{EventKind, RecursiveMode, Watcher};
-use seamline_campaign::store::SqliteStore;
+use seamline_campaign::store::{FileIdentity, SqlStore};
 use seamline_core::job::{JobQueue, Rules};
 use seamline_infer::Home;
-use seamline_pipeline::queue::{Outlet, Said, Submitter};
+use seamline_pipeline::queue::{Outlet, Said, SubmitError, Submitter};
 use seamline_pipeline::record::now;
 use seamline_pipeline::walk;
 use std::path::{Path, PathBuf};
@@ -43,10 +45,13 @@ pub(crate) fn run(args: &WatchArgs) -> Result<ExitCode> {
     }
     let aside =
         [&args.done, &args.failed].into_iter().flatten().map(|d| made(d)).collect::<Result<Vec<_>>>()?;
-    let submitter = Submitter::new(&Home::resolve(), &args.work.options(), "watch")?;
-    let mut store = SqliteStore::open(&args.at.store).with_context(|| args.at.store.display().to_string())?;
+    let mut submitter = Submitter::new(&Home::resolve(), &args.work.options(), "watch")?;
+    submitter.shared = grown::media(args.shared.media.as_ref(), &args.at.store)?;
+    let mut store = open_store(&args.at.store)?;
     let mut outlet = args.out.as_deref().map(|out| Outlet::open(out, &mut store)).transpose()?;
-    let runner = args.work.runner(&args.at.store)?;
+    let broker = grown::broker(args.shared.queue.as_ref())?;
+    let mut runner = args.work.runner(&args.at.store)?;
+    (runner.broker, runner.media) = (broker, submitter.shared.clone());
     let stop = stop_on_signals()?;
     let (drain, over) = (AtomicBool::new(false), AtomicBool::new(false));
     let mut folders = Folders {
@@ -97,7 +102,7 @@ struct Folders<'a> {
     submitter: Submitter,
     candidates: Candidates,
     mover: Mover,
-    store: SqliteStore,
+    store: SqlStore,
     roots: Vec<PathBuf>,
     /// Where judged files go: not looked at, should they lie within a watched folder.
     aside: Vec<PathBuf>,
@@ -134,17 +139,24 @@ impl Folders<'_> {
                     drain.store(true, Ordering::Relaxed);
                 }
             }
-            if let Some(outlet) = outlet {
-                outlet.write(&mut self.store)?;
-            }
-            for root in &self.roots {
-                self.mover.move_ended(root, &mut self.store)?;
+            match self.put_out(outlet) {
+                // The next time, or the next run, writes and moves it.
+                Err(e) if grown::is_away(&e) => output::complain(&format!("{e:#}; waiting for it")),
+                other => other?,
             }
             if last {
                 return Ok(());
             }
             std::thread::sleep(TICK);
         }
+    }
+
+    /// Writes what has ended, and moves its files.
+    fn put_out(&mut self, outlet: &mut Option<Outlet>) -> Result<()> {
+        if let Some(outlet) = outlet {
+            outlet.write(&mut self.store)?;
+        }
+        self.roots.iter().try_for_each(|root| self.mover.move_ended(root, &mut self.store))
     }
 
     fn next_walk(&self) -> Instant {
@@ -231,30 +243,38 @@ impl Folders<'_> {
 
     /// Hands in what is whole.
     fn take(&mut self, stop: &AtomicBool) -> Result<()> {
-        for (path, identity) in self.candidates.whole() {
+        let whole = self.candidates.whole();
+        for (n, (path, identity)) in whole.iter().enumerate() {
             if stop.load(Ordering::Relaxed) {
                 return Ok(());
             }
-            if self.store.is_watched(&identity, &path)? {
-                self.candidates.known(identity, &path);
-                continue;
-            }
-            match self.submitter.file(&path, &Said::default(), stop) {
-                Ok(submission) => {
-                    let submitted = self.store.submit(&submission, &Rules::default(), now())?;
-                    // Killed in between, the file is read once more and nothing else: it is the same job.
-                    self.store.watch(&identity, &path, &submitted.id)?;
-                    self.candidates.known(identity, &path);
-                }
+            match self.take_one(path, identity, stop) {
+                Ok(()) => self.candidates.known(*identity, path),
                 Err(_) if stop.load(Ordering::Relaxed) => return Ok(()),
-                Err(e) => {
+                Err(e) if grown::is_away(&e) => {
+                    output::complain(&format!("{e:#}; waiting for it"));
+                    whole[n..].iter().for_each(|(path, _)| self.candidates.consider(path.clone(), true));
+                    return Ok(());
+                }
+                Err(e) if e.is::<SubmitError>() => {
                     output::complain(&e.to_string());
                     // Not again until it changes.
-                    self.candidates.known(identity, &path);
+                    self.candidates.known(*identity, path);
                 }
+                Err(e) => return Err(e),
             }
         }
         Ok(())
+    }
+
+    fn take_one(&mut self, path: &Path, identity: &FileIdentity, stop: &AtomicBool) -> Result<()> {
+        if self.store.is_watched(identity, path)? {
+            return Ok(());
+        }
+        let submission = self.submitter.file(path, &Said::default(), stop)?;
+        let submitted = self.store.submit(&submission, &Rules::default(), now())?;
+        // Killed in between, the file is read once more and nothing else: it is the same job.
+        Ok(self.store.watch(identity, path, &submitted.id)?)
     }
 }
 

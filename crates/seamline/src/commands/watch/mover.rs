@@ -4,7 +4,7 @@ use super::candidates::identity;
 use super::made;
 use crate::output;
 use anyhow::Result;
-use seamline_campaign::store::{SqliteStore, WatchedFile};
+use seamline_campaign::store::{SqlStore, WatchedFile};
 use seamline_core::job::JobState;
 use std::fs::File;
 use std::io;
@@ -24,7 +24,7 @@ impl Mover {
     }
 
     /// Moves what has ended below `root`. A file that cannot be moved is named and left.
-    pub(super) fn move_ended(&self, root: &Path, store: &mut SqliteStore) -> Result<()> {
+    pub(super) fn move_ended(&self, root: &Path, store: &mut SqlStore) -> Result<()> {
         if self.done.is_none() && self.failed.is_none() {
             return Ok(());
         }

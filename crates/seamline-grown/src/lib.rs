@@ -1,0 +1,13 @@
+//! What Seamline joins when one machine is outgrown: a NATS JetStream broker ([`nats`]) and clips in S3 or in a folder
+//! that every machine mounts ([`media`]).
+//!
+//! Both stand behind the traits of [`seamline_core::grown`] and are called from threads that may wait. May not: decide
+//! what state a job is in, or speak to any host but those that the operator named.
+
+pub mod address;
+pub mod media;
+pub mod nats;
+
+pub use address::{AddressError, MediaAt, NatsAt};
+pub use media::{Folder, S3};
+pub use nats::Nats;
