@@ -9,8 +9,9 @@ use crate::address::NatsAt;
 use async_nats::jetstream::consumer::{AckPolicy, PullConsumer, pull};
 use async_nats::jetstream::context::Context;
 use async_nats::jetstream::stream::{self, DiscardPolicy, RetentionPolicy, StorageType, Stream};
+use async_nats::connection::State;
 use async_nats::jetstream::{AckKind, Message};
-use async_nats::ConnectOptions;
+use async_nats::{Client, ConnectOptions};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use seamline_core::grown::{Broker, BrokerError, Kind, Notice, Ticket, Told};
@@ -27,6 +28,8 @@ use tokio::runtime::{Handle, Runtime};
 const ACK_WAIT: Duration = Duration::from_secs(15);
 /// How long an answer is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long the next message is waited for where there should be one, beyond what was asked.
+const ANSWER: Duration = Duration::from_secs(1);
 /// How long an advisory is kept where no run is there to read it.
 const ADVISORIES: Duration = Duration::from_secs(30 * 86_400);
 /// Advisories read at a time.
@@ -39,6 +42,7 @@ fn away(e: impl Display) -> BrokerError {
 /// A broker that is connected. While the server is away its calls fail, and the connection comes back by itself.
 pub struct Nats {
     runtime: Runtime,
+    client: Client,
     js: Context,
     at: NatsAt,
     /// What calls need; `None` = it is to be made again, since the server may have lost it.
@@ -76,8 +80,8 @@ impl Nats {
             }
             options.request_timeout(Some(PATIENCE)).connect(&at.servers).await.map_err(away)
         })?;
-        let js = async_nats::jetstream::new(client);
-        let nats = Self { runtime, js, at: at.clone(), set_up: Mutex::new(None), turn: AtomicUsize::new(0) };
+        let js = async_nats::jetstream::new(client.clone());
+        let nats = Self { runtime, client, js, at: at.clone(), set_up: Mutex::new(None), turn: AtomicUsize::new(0) };
         nats.run(|_| async { Ok(()) })?;
         Ok(nats)
     }
@@ -173,7 +177,12 @@ impl Nats {
             };
             batch.next().await.transpose().map_err(away)
         };
-        tokio::time::timeout(wait.unwrap_or_default() + PATIENCE, ask).await.map_err(away)?
+        match tokio::time::timeout(wait.unwrap_or_default() + ANSWER, ask).await {
+            Ok(answer) => answer,
+            // Some servers say nothing where the next message was handed out too often.
+            Err(_) if self.client.connection_state() == State::Connected => Ok(None),
+            Err(_) => Err(BrokerError::Away("it does not answer".into())),
+        }
     }
 
     fn ticket(&self, message: Message) -> Option<Box<dyn Ticket>> {

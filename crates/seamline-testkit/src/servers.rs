@@ -135,6 +135,8 @@ impl Postgres {
         debian.sort();
         debian.reverse();
         let Some(program) = find("initdb", &debian) else { return Ok(None) };
+        // What stands on the path may be a link to it alone; the other programs are beside what it points to.
+        let program = program.canonicalize()?;
         let bin = program.parent().unwrap_or(Path::new("/")).to_owned();
         let dir = tempfile::tempdir()?;
         if let Some((uid, gid)) = other_user() {

@@ -70,7 +70,7 @@ impl SqlStore {
     {
         let mut again = self.db.is_pg();
         loop {
-            let done: Result<T, E> = (|| {
+            let done = (|| {
                 let tx = self.db.begin()?;
                 let done = f(&tx)?;
                 tx.commit()?;
