@@ -67,7 +67,9 @@ impl FromStr for NatsAt {
                 _ => wrong(format!("{key}={value}: a number from 1 to {most}")),
             };
             match key {
-                "name" if !value.is_empty() && value.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') => {
+                "name"
+                    if !value.is_empty() && value.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') =>
+                {
                     at.name = value.to_ascii_uppercase();
                 }
                 "name" => return wrong("name: letters, digits and _ only"),
@@ -75,7 +77,9 @@ impl FromStr for NatsAt {
                 "deliver" => at.deliver = number(1_000)?,
                 "replicas" => at.replicas = usize::try_from(number(5)?).unwrap_or(1),
                 "creds" => at.creds = Some(value.into()),
-                other => return wrong(format!("no option is called {other}; name, max, deliver, replicas, creds")),
+                other => {
+                    return wrong(format!("no option is called {other}; name, max, deliver, replicas, creds"));
+                }
             }
         }
         Ok(at)

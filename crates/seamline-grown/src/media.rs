@@ -133,7 +133,9 @@ impl S3 {
 
     fn key(&self, clip: &ClipId) -> Key {
         let (shelf, name) = name(clip);
-        Key::from_iter(self.prefix.split('/').filter(|p| !p.is_empty()).chain([shelf.as_str(), name.as_str()]))
+        Key::from_iter(
+            self.prefix.split('/').filter(|p| !p.is_empty()).chain([shelf.as_str(), name.as_str()]),
+        )
     }
 
     async fn upload(&self, clip: &ClipId, key: &Key, mut from: File, size: u64) -> Result<(), SharedError> {
@@ -200,7 +202,9 @@ impl SharedMedia for S3 {
         self.runtime.block_on(async {
             match self.store.head(&key).await {
                 Ok(there) if there.size == size => Ok(()),
-                Ok(_) | Err(object_store::Error::NotFound { .. }) => self.upload(clip, &key, from, size).await,
+                Ok(_) | Err(object_store::Error::NotFound { .. }) => {
+                    self.upload(clip, &key, from, size).await
+                }
                 Err(e) => Err(away(e)),
             }
         })

@@ -6,10 +6,10 @@
 //! server says so in an advisory, which a second stream keeps until a run has buried the job.
 
 use crate::address::NatsAt;
+use async_nats::connection::State;
 use async_nats::jetstream::consumer::{AckPolicy, PullConsumer, pull};
 use async_nats::jetstream::context::Context;
 use async_nats::jetstream::stream::{self, DiscardPolicy, RetentionPolicy, StorageType, Stream};
-use async_nats::connection::State;
 use async_nats::jetstream::{AckKind, Message};
 use async_nats::{Client, ConnectOptions};
 use bytes::Bytes;
@@ -81,7 +81,8 @@ impl Nats {
             options.request_timeout(Some(PATIENCE)).connect(&at.servers).await.map_err(away)
         })?;
         let js = async_nats::jetstream::new(client.clone());
-        let nats = Self { runtime, client, js, at: at.clone(), set_up: Mutex::new(None), turn: AtomicUsize::new(0) };
+        let nats =
+            Self { runtime, client, js, at: at.clone(), set_up: Mutex::new(None), turn: AtomicUsize::new(0) };
         nats.run(|_| async { Ok(()) })?;
         Ok(nats)
     }
@@ -139,7 +140,8 @@ impl Nats {
             ack_wait: ACK_WAIT,
             ..pull::Config::default()
         };
-        let dead = self.js.get_stream(name).await.map_err(away)?.create_consumer(bury).await.map_err(refused)?;
+        let dead =
+            self.js.get_stream(name).await.map_err(away)?.create_consumer(bury).await.map_err(refused)?;
         Ok(SetUp { jobs, consumers, dead })
     }
 
@@ -169,7 +171,11 @@ impl Nats {
     }
 
     /// The next message of a consumer, waiting for it where `wait` says so.
-    async fn next(&self, from: &PullConsumer, wait: Option<Duration>) -> Result<Option<Message>, BrokerError> {
+    async fn next(
+        &self,
+        from: &PullConsumer,
+        wait: Option<Duration>,
+    ) -> Result<Option<Message>, BrokerError> {
         let ask = async {
             let mut batch = match wait {
                 None => from.fetch().max_messages(1).messages().await.map_err(away)?,

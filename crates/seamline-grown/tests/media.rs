@@ -79,5 +79,8 @@ fn a_bucket_keeps_whole_clips_under_their_names_and_is_away_when_it_is() {
     let (shelf, name) = (small.to_string()[..2].to_owned(), small.to_string());
     assert!(dir.path().join("s3/clips/desk/in").join(shelf).join(name).is_file());
     assert!(matches!(s3.get(&small, 4), Err(SharedError::Changed)), "more than was said is not taken in");
-    assert!(std::fs::read_dir(dir.path().join("scratch")).unwrap().next().is_none(), "nothing is left behind");
+    assert!(
+        std::fs::read_dir(dir.path().join("scratch")).unwrap().next().is_none(),
+        "nothing is left behind"
+    );
 }

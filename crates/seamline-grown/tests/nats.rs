@@ -38,17 +38,23 @@ fn first_byte(ticket: &dyn Ticket) -> u8 {
 fn a_job_is_there_once_and_what_there_is_no_room_for_waits() {
     let Some(server) = server() else { return };
     let nats = Nats::connect(&at(&server.url(), "max=3")).unwrap();
-    let all = [notice(1, Kind::Light), notice(2, Kind::Heavy), notice(1, Kind::Light), notice(3, Kind::Urgent)];
+    let all =
+        [notice(1, Kind::Light), notice(2, Kind::Heavy), notice(1, Kind::Light), notice(3, Kind::Urgent)];
     assert_eq!(nats.tell(&all).unwrap(), [Told::New, Told::New, Told::Known, Told::New]);
     assert_eq!(nats.tell(&[notice(4, Kind::Light)]).unwrap(), [Told::Full]);
     // Another run of another machine sees the same, and takes over nothing that is in hand.
     let other = Nats::connect(&at(&server.url(), "max=3")).unwrap();
     let urgent = next(&other, Lane::Light).unwrap();
     assert_eq!(first_byte(&*urgent), 3, "what is urgent first");
-    assert_eq!(nats.tell(&[notice(4, Kind::Light)]).unwrap(), [Told::Full], "in hand it still takes its room");
+    assert_eq!(
+        nats.tell(&[notice(4, Kind::Light)]).unwrap(),
+        [Told::Full],
+        "in hand it still takes its room"
+    );
     urgent.done();
     assert_eq!(nats.tell(&[notice(4, Kind::Light)]).unwrap(), [Told::New]);
-    let mut light = [next(&nats, Lane::Light).unwrap(), next(&other, Lane::Light).unwrap()].map(|t| first_byte(&*t));
+    let mut light =
+        [next(&nats, Lane::Light).unwrap(), next(&other, Lane::Light).unwrap()].map(|t| first_byte(&*t));
     light.sort_unstable();
     assert_eq!(light, [1, 4]);
     assert!(next(&nats, Lane::Light).is_none(), "a heavy one is not for this lane");

@@ -37,7 +37,8 @@ fn raw_publishes(url: &str, jobs: u64) -> (f64, f64) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     runtime.block_on(async {
         let js = jetstream::new(async_nats::connect(url).await.unwrap());
-        let config = stream::Config { name: "RAW".into(), subjects: vec!["raw.>".into()], ..Default::default() };
+        let config =
+            stream::Config { name: "RAW".into(), subjects: vec!["raw.>".into()], ..Default::default() };
         js.create_stream(config).await.unwrap();
         let subject = |n: u64| format!("raw.{}", Sha256Hash::of(&n.to_le_bytes()));
         let began = Instant::now();
@@ -67,7 +68,8 @@ fn work(at: &StoreAt, broker: Option<&Nats>, lanes: u64, jobs: u64, digest: Sha2
         if let Some(broker) = broker {
             let done = &done;
             scope.spawn(move || {
-                let (mut store, mut relay) = (SqlStore::at(at).unwrap(), Relay::new(broker, 1, digest, rules));
+                let (mut store, mut relay) =
+                    (SqlStore::at(at).unwrap(), Relay::new(broker, 1, digest, rules));
                 while done.load(Ordering::Relaxed) < jobs {
                     if relay.round(&mut store).unwrap() == Round::Idle {
                         std::thread::sleep(Duration::from_millis(5));
@@ -88,7 +90,8 @@ fn work(at: &StoreAt, broker: Option<&Nats>, lanes: u64, jobs: u64, digest: Sha2
                             None => continue,
                         },
                         Some(broker) => {
-                            let Some(ticket) = broker.take(Lane::Any, Duration::from_millis(50)).unwrap() else {
+                            let Some(ticket) = broker.take(Lane::Any, Duration::from_millis(50)).unwrap()
+                            else {
                                 continue;
                             };
                             match store.lease_job(&ticket.job(), 1, &digest, &rules, at, until).unwrap() {

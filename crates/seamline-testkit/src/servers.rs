@@ -174,7 +174,9 @@ impl Postgres {
         let mut command = self.command("postgres");
         command.arg("-D").arg(self.data()).args(["-p", &self.running.port.to_string()]);
         let fsync = if self.durable { "fsync=on" } else { "fsync=off" };
-        for setting in ["listen_addresses=127.0.0.1", "unix_socket_directories=", fsync, "max_connections=200"] {
+        for setting in
+            ["listen_addresses=127.0.0.1", "unix_socket_directories=", fsync, "max_connections=200"]
+        {
             command.args(["-c", setting]);
         }
         let log = fs::File::create(self.dir.path().join("log"))?;
@@ -217,7 +219,16 @@ impl Postgres {
     /// What a statement answers, as text.
     pub fn sql(&self, database: &str, sql: &str) -> Result<String, FixtureError> {
         let mut command = self.command("psql");
-        command.args(["-h", "127.0.0.1", "-U", "seamline", "-p", &self.running.port.to_string(), "-At", "-d"]);
+        command.args([
+            "-h",
+            "127.0.0.1",
+            "-U",
+            "seamline",
+            "-p",
+            &self.running.port.to_string(),
+            "-At",
+            "-d",
+        ]);
         let out = command.args([database, "-c", sql]).output()?;
         if !out.status.success() {
             return Err(failed("psql", String::from_utf8_lossy(&out.stderr)));

@@ -9,7 +9,8 @@ use std::path::PathBuf;
 pub(crate) fn machine() -> String {
     let said = std::env::var("SEAMLINE_MACHINE").ok();
     let files = ["/etc/machine-id", "/proc/sys/kernel/hostname"];
-    let found = || files.iter().find_map(|f| std::fs::read_to_string(f).ok().filter(|t| !t.trim().is_empty()));
+    let found =
+        || files.iter().find_map(|f| std::fs::read_to_string(f).ok().filter(|t| !t.trim().is_empty()));
     said.or_else(found).map(|t| t.trim().to_owned()).unwrap_or_default()
 }
 

@@ -95,7 +95,9 @@ fn a_full_disk_for_store_or_report_ends_the_run_with_a_word_and_loses_nothing() 
     };
     for (store, out) in [("disk/s.db", "out.jsonl"), ("s.db", "disk/out.jsonl")] {
         // The tables are there, the room for verdicts is not.
-        assert!(run(dir.path(), &["tokens", "create", "x", "--role", "read", "--store", store]).status.success());
+        assert!(
+            run(dir.path(), &["tokens", "create", "x", "--role", "read", "--store", store]).status.success()
+        );
         fill(&disk.0, if store.starts_with("disk") { 16_384 } else { 0 });
         let full = watch(store, out);
         assert_eq!(full.status.code(), Some(2), "{store}: {}", text(&full.stderr));
@@ -107,7 +109,9 @@ fn a_full_disk_for_store_or_report_ends_the_run_with_a_word_and_loses_nothing() 
         let lines = std::fs::read_to_string(dir.path().join(out)).unwrap();
         let clips: BTreeSet<String> = lines
             .lines()
-            .map(|l| serde_json::from_str::<serde_json::Value>(l).unwrap()["path"].as_str().unwrap().to_owned())
+            .map(|l| {
+                serde_json::from_str::<serde_json::Value>(l).unwrap()["path"].as_str().unwrap().to_owned()
+            })
             .collect();
         assert_eq!((clips.len(), lines.lines().count()), (12, 12), "{store}");
         let check = run(dir.path(), &["store", "check", "--store", store]);
@@ -189,5 +193,9 @@ fn two_servers_on_one_store_share_jobs_and_show_the_same() {
     let check = run(dir.path(), &["store", "check", "--store", "s.db"]);
     assert_eq!(text(&check.stdout).trim(), "16 clips, 16 verdicts, 0 problems");
     let jobs = text(&run(dir.path(), &["jobs", "list", "--json", "--store", "s.db"]).stdout);
-    assert_eq!(jobs.lines().filter(|l| l.contains("\"starts\":1,")).count(), 16, "none was judged twice: {jobs}");
+    assert_eq!(
+        jobs.lines().filter(|l| l.contains("\"starts\":1,")).count(),
+        16,
+        "none was judged twice: {jobs}"
+    );
 }

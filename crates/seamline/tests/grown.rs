@@ -28,7 +28,10 @@ impl S3 {
     fn start(root: &Path) -> Option<Self> {
         let program = Path::new(env!("CARGO_BIN_EXE_seamline")).with_file_name("examples").join("s3_server");
         if !program.is_file() {
-            eprintln!("PASSED OVER: {} is not built (cargo build --workspace --all-targets)", program.display());
+            eprintln!(
+                "PASSED OVER: {} is not built (cargo build --workspace --all-targets)",
+                program.display()
+            );
             return None;
         }
         std::fs::create_dir_all(root.join("clips")).unwrap();
@@ -61,7 +64,9 @@ impl Place {
         std::fs::create_dir(dir.path().join("in")).unwrap();
         let (database, broker) = (Postgres::start().unwrap(), Nats::start().unwrap());
         let (Some(database), Some(broker)) = (database, broker) else {
-            eprintln!("PASSED OVER: PostgreSQL or nats-server is not installed (scripts/setup.sh installs them)");
+            eprintln!(
+                "PASSED OVER: PostgreSQL or nats-server is not installed (scripts/setup.sh installs them)"
+            );
             return None;
         };
         let s3 = S3::start(&dir.path().join("s3"))?;
@@ -77,9 +82,14 @@ impl Place {
     fn on(&self, machine: &str, args: &[&str]) -> Command {
         let mut command = seamline();
         command.current_dir(self.dir.path()).args(args).env("SEAMLINE_STORE", &self.store);
-        command.env("SEAMLINE_MACHINE", machine).env("CACHE_DIRECTORY", self.path(&format!("cache-{machine}")));
+        command
+            .env("SEAMLINE_MACHINE", machine)
+            .env("CACHE_DIRECTORY", self.path(&format!("cache-{machine}")));
         command.env("AWS_ACCESS_KEY_ID", "key").env("AWS_SECRET_ACCESS_KEY", "secret");
-        command.env("AWS_ENDPOINT", &self.s3.url).env("AWS_REGION", "eu-central-1").env("AWS_ALLOW_HTTP", "true");
+        command
+            .env("AWS_ENDPOINT", &self.s3.url)
+            .env("AWS_REGION", "eu-central-1")
+            .env("AWS_ALLOW_HTTP", "true");
         command.env("SEAMLINE_MEDIA", "s3://clips/desk").stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
@@ -198,7 +208,8 @@ fn workers_killed_in_mid_job_lose_nothing_and_nothing_is_recorded_twice() {
     assert!(submit.status.success(), "{}", text(&submit.stderr));
     // Only the bucket has them from now on.
     std::fs::remove_dir_all(place.path("in")).unwrap();
-    let mut desk = place.with_broker("desk", &["ingest", "list.ndjson", "--out", "out.jsonl"]).spawn().unwrap();
+    let mut desk =
+        place.with_broker("desk", &["ingest", "list.ndjson", "--out", "out.jsonl"]).spawn().unwrap();
     until(60, "work", || !place.lines().is_empty());
     let mut killed = 0;
     while killed < 3 {
@@ -302,7 +313,8 @@ fn without_a_broker_the_database_hands_jobs_out_and_a_folder_takes_the_bucket_s_
     let one = place.path("one.ndjson");
     std::fs::write(&one, "{\"path\":\"in/later.wav\"}\n").unwrap();
     ended_well(run("desk", &["ingest", "one.ndjson", "--submit-only"]));
-    let mut lost = place.on("third", &[&["worker", "--media", "paths"], &LIGHT[..]].concat()).spawn().unwrap();
+    let mut lost =
+        place.on("third", &[&["worker", "--media", "paths"], &LIGHT[..]].concat()).spawn().unwrap();
     std::thread::sleep(Duration::from_secs(3));
     assert!(lost.try_wait().unwrap().is_none());
     assert!(terminate(lost).contains("--media"));
@@ -319,7 +331,8 @@ fn a_server_takes_clips_that_another_machine_judges_and_shows_their_reports() {
     let mut said = std::io::BufReader::new(serve.stderr.take().unwrap());
     let mut line = String::new();
     std::io::BufRead::read_line(&mut said, &mut line).unwrap();
-    let address = line.trim().strip_prefix("listening on http://").unwrap_or_else(|| panic!("{line}")).to_owned();
+    let address =
+        line.trim().strip_prefix("listening on http://").unwrap_or_else(|| panic!("{line}")).to_owned();
     let clip = std::fs::read(place.path("in/000.wav")).unwrap();
     let (kind, body) = http::multipart(&[http::Part::file("000.wav", &clip)]);
     let answer = http::request(&address, "POST", "/v1/clips", &[("content-type", &kind)], &body);

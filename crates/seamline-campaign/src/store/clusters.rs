@@ -207,15 +207,13 @@ pub(super) fn detail(db: &Db, id: i64) -> Result<ClusterDetail, StoreError> {
 }
 
 /// Decisions in the order in which they were made: all, or those with these numbers.
-pub(super) fn decisions(
-    db: &Db,
-    wanted: Option<&BTreeSet<i64>>,
-) -> Result<Vec<Decision>, StoreError> {
+pub(super) fn decisions(db: &Db, wanted: Option<&BTreeSet<i64>>) -> Result<Vec<Decision>, StoreError> {
     let read = |r: &Row<'_>| Ok((r.get::<String>(0)?, r.get::<i64>(1)?, r.get::<String>(2)?));
     let rows: Vec<(String, i64, String)> = match wanted {
         None => db.rows("SELECT author, at, ruling FROM decision ORDER BY id", params![], read)?,
         Some(ids) => {
-            let one = |id| db.only("SELECT author, at, ruling FROM decision WHERE id = ?1", params![id], read);
+            let one =
+                |id| db.only("SELECT author, at, ruling FROM decision WHERE id = ?1", params![id], read);
             ids.iter().map(one).collect::<Result<_, _>>()?
         }
     };

@@ -145,7 +145,9 @@ fn an_expired_lease_goes_to_another_and_the_first_holder_records_nothing(open: O
     assert_eq!(store.attempts(&id).unwrap()[0].failure.code, FailureCode::LeaseExpired);
 }
 
-fn a_clip_that_breaks_its_worker_each_time_is_a_dead_letter_with_its_evidence_and_can_be_replayed(open: Open<'_>) {
+fn a_clip_that_breaks_its_worker_each_time_is_a_dead_letter_with_its_evidence_and_can_be_replayed(
+    open: Open<'_>,
+) {
     let (_dir, mut store) = open();
     let poison = submit(&mut store, 1);
     let rules = Rules::default();
@@ -352,7 +354,8 @@ fn a_named_job_is_taken_once_and_what_is_away_or_over_is_said(open: Open<'_>) {
     let (a, b) = (submit(&mut store, 1), submit(&mut store, 2));
     let offers = store.offers(ME, &digest(), &rules, at(10), 9).unwrap();
     assert_eq!(offers.iter().map(|o| o.id).collect::<Vec<_>>(), [a, b]);
-    let mut claim = |id, owner, now| store.lease_job(&id, owner, &digest(), &rules, at(now), at(now + 10)).unwrap();
+    let mut claim =
+        |id, owner, now| store.lease_job(&id, owner, &digest(), &rules, at(now), at(now + 10)).unwrap();
     let Claim::Taken(first) = claim(b, ME, 10) else { panic!("it waits") };
     assert_eq!((first.job.id, first.job.starts), (b, 1));
     assert!(matches!(claim(b, OTHER, 15), Claim::Later(until) if until == at(20)));

@@ -43,7 +43,11 @@ fn found(db: &Db) -> Result<i64, StoreError> {
     let there = |sql: &str| db.exists(sql, params![]);
     match db {
         Db::Lite(_) => db.only("PRAGMA user_version", params![], |r| r.get(0)),
-        Db::Pg(_) if !there("SELECT 1 FROM pg_tables WHERE schemaname = current_schema() AND tablename = 'schema_version'")? => {
+        Db::Pg(_)
+            if !there(
+                "SELECT 1 FROM pg_tables WHERE schemaname = current_schema() AND tablename = 'schema_version'",
+            )? =>
+        {
             Ok(0)
         }
         Db::Pg(_) => db.only("SELECT version FROM schema_version", params![], |r| r.get(0)),

@@ -55,7 +55,12 @@ impl SqlStore {
             params![at.as_millis(), pipeline_digest.as_bytes(), limit],
             |r| {
                 let (id, size): ([u8; 32], i64) = (r.get(0)?, r.get(2)?);
-                Ok(Offer { id: JobId::from_bytes(id), starts: r.get(1)?, size: size as u64, priority: r.get(3)? })
+                Ok(Offer {
+                    id: JobId::from_bytes(id),
+                    starts: r.get(1)?,
+                    size: size as u64,
+                    priority: r.get(3)?,
+                })
             },
         );
         Ok(found?)
@@ -145,7 +150,13 @@ impl SqlStore {
 
     /// Whether `owner` may do until `until` what only one of all runs should do at a time. Doing it twice does no harm;
     /// it is only work for nothing.
-    pub fn take_role(&mut self, role: &str, owner: u64, at: Moment, until: Moment) -> Result<bool, StoreError> {
+    pub fn take_role(
+        &mut self,
+        role: &str,
+        owner: u64,
+        at: Moment,
+        until: Moment,
+    ) -> Result<bool, StoreError> {
         let name = format!("role {role}");
         let ours = |value: &[u8], at: i64| {
             let (who, end) = value.split_at_checked(8)?;

@@ -3,7 +3,8 @@
 use super::sql::{Bind, Db, Pg, Row, Tx, params};
 use super::{
     Appearance, CheckReport, ClusterDetail, ClusterSummary, Decision, Link, Recorded, Recording, Review,
-    Sighting, Store, StoreAt, StoreError, StoredClip, StoredVerdict, check, clips_of, clusters, migrate, walk,
+    Sighting, Store, StoreAt, StoreError, StoredClip, StoredVerdict, check, clips_of, clusters, migrate,
+    walk,
 };
 use crate::cluster::LinkKind;
 use crate::moment::Moment;
@@ -162,9 +163,11 @@ fn review(tx: &Db, clip: i64, before: &str, after: &str, at: Moment) -> Result<u
         params![clip],
         |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)),
     )?;
-    let joins =
-        |kind: &str, score: f64| LinkKind::from_name(kind).and_then(LinkKind::joins_from).is_some_and(|l| score >= l);
-    let mut near: Vec<i64> = links.iter().filter(|(_, k, s)| joins(k, *s)).map(|(other, _, _)| *other).collect();
+    let joins = |kind: &str, score: f64| {
+        LinkKind::from_name(kind).and_then(LinkKind::joins_from).is_some_and(|l| score >= l)
+    };
+    let mut near: Vec<i64> =
+        links.iter().filter(|(_, k, s)| joins(k, *s)).map(|(other, _, _)| *other).collect();
     near.sort_unstable();
     near.dedup();
     for other in &near {

@@ -1,7 +1,7 @@
 use super::*;
-use seamline_testkit::servers::Postgres;
 use crate::cluster::LinkKind;
 use crate::observables::{TraceKind, VERSION};
+use seamline_testkit::servers::Postgres;
 use std::collections::BTreeSet;
 
 fn id(n: u32) -> ClipId {

@@ -81,8 +81,10 @@ impl<'r> Relay<'r> {
         let mut any = false;
         // A few at a time: past the first that finds no room there is none.
         for some in news.chunks(64) {
-            let notices: Vec<Notice> =
-                some.iter().map(|o| Notice { id: o.id, kind: Kind::of(o.size, o.priority, &self.rules) }).collect();
+            let notices: Vec<Notice> = some
+                .iter()
+                .map(|o| Notice { id: o.id, kind: Kind::of(o.size, o.priority, &self.rules) })
+                .collect();
             let told = self.broker.tell(&notices)?;
             let now = Instant::now();
             for (offer, told) in some.iter().zip(&told) {

@@ -208,7 +208,9 @@ impl Runner {
         match media.get(&job.sha256, job.size) {
             Ok(file) => Ok(file.metadata().map(|m| (file, m.len()))),
             Err(e @ SharedError::Gone) => Ok(Err(io::Error::new(io::ErrorKind::NotFound, e.to_string()))),
-            Err(e @ SharedError::Changed) => Ok(Err(io::Error::new(io::ErrorKind::InvalidData, e.to_string()))),
+            Err(e @ SharedError::Changed) => {
+                Ok(Err(io::Error::new(io::ErrorKind::InvalidData, e.to_string())))
+            }
             Err(e) => Err(e),
         }
     }
@@ -367,7 +369,9 @@ impl Turns<'_> {
             }
             Some(Claim::OtherPipeline) => {
                 ticket.done();
-                (self.on)(Note::Trouble("another version or other options judge now; this run takes nothing".into()));
+                (self.on)(Note::Trouble(
+                    "another version or other options judge now; this run takes nothing".into(),
+                ));
                 Next::Wait(IDLE_LONG)
             }
             None => {

@@ -197,7 +197,8 @@ impl Manifest {
             }
             if ended || batch.len() >= BATCH {
                 let mark = self.mark.as_ref().map(|m| ManifestMark { offset, line: number, ..m.clone() });
-                if patiently(stop, || Ok(store.submit_from(&batch, &rules, now(), mark.as_ref())?))?.is_none() {
+                if patiently(stop, || Ok(store.submit_from(&batch, &rules, now(), mark.as_ref())?))?.is_none()
+                {
                     return Ok(());
                 }
                 batch.clear();

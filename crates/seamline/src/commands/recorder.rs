@@ -2,8 +2,8 @@
 
 use crate::output;
 use anyhow::{Context, Result, bail};
-use seamline_pipeline::record::Recorder;
 use seamline_campaign::store::{SqlStore, StoreAt};
+use seamline_pipeline::record::Recorder;
 
 pub(crate) use seamline_pipeline::record::now;
 

@@ -49,7 +49,13 @@ impl WorkArgs {
             options: self.options(),
             allow_unjailed: self.bounds.allow_unjailed,
         };
-        let (runner, said) = Runner::prepare(&Home::resolve(), setup, at_once(self.workers), store, &crate::place::index(store))?;
+        let (runner, said) = Runner::prepare(
+            &Home::resolve(),
+            setup,
+            at_once(self.workers),
+            store,
+            &crate::place::index(store),
+        )?;
         if let Some(said) = said {
             output::complain(&said);
         }
