@@ -1,22 +1,23 @@
 #!/usr/bin/env bash
 # All set-up for building, testing and running, on Debian 12. Idempotent: a second run takes about a second.
 # Everything comes from Debian's, PyPI's and crates.io's registries, pinned; every file is hashed before use.
-# With --tests also what only the tests need: a browser and Node for the web application's.
+# With --tests also what only the tests need: a browser and Node for the web application's, PostgreSQL and a NATS
+# server for those of several machines.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cache="${SEAMLINE_CACHE:-$PWD/.cache}"
 mkdir -p "$cache"
 
 # FFmpeg and clang to build; the rest makes test fixtures and demo clips (flite, espeak-ng, pocketsphinx-testdata)
-# or watches system calls in a test (strace); PostgreSQL and nats-server are for tests of several machines, which start
-# their own on loopback: nothing runs after this that did not run before.
+# or watches system calls in a test (strace).
 packages=(
   ffmpeg libavcodec-dev libavformat-dev libavutil-dev libswscale-dev libswresample-dev
   libclang-14-dev clang-14 pkg-config
   flite espeak-ng pocketsphinx-testdata strace
-  postgresql nats-server
 )
 if [ "${1:-}" = --tests ]; then
+  # For tests of several machines, which start their own on loopback: nothing runs after this that did not before.
+  packages+=(postgresql nats-server)
   # By command, since Node may have come from elsewhere than Debian.
   command -v chromium >/dev/null || packages+=(chromium)
   command -v npm >/dev/null || packages+=(nodejs npm)

@@ -1,6 +1,6 @@
 //! The store over a real PostgreSQL that several machines share, through what the rest of Seamline sees of it.
 
-#![allow(clippy::unwrap_used, clippy::panic)] // helpers outside of #[test] functions
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr)] // helpers outside of #[test] functions
 
 use seamline_campaign::cluster::{Decision, Link, LinkKind, Ruling};
 use seamline_campaign::observables::{Observables, Trace, TraceKind, VERSION};

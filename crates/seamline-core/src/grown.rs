@@ -80,6 +80,9 @@ pub enum Told {
 
 /// A broker: hands each name to one of many, and again when that one does not come back.
 pub trait Broker: Send + Sync {
+    /// Another number than before where the broker began anew, so that what it was told may be lost.
+    fn generation(&self) -> Result<u64, BrokerError>;
+
     /// Tells jobs, in this order; what each came to. One that the broker knows already is not there twice.
     fn tell(&self, jobs: &[Notice]) -> Result<Vec<Told>, BrokerError>;
 

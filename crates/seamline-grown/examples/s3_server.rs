@@ -1,6 +1,6 @@
 //! A server that speaks S3, for tests: `s3_server PORT FOLDER KEY SECRET`. Folders in FOLDER are buckets.
 
-#![allow(clippy::expect_used)] // a test's tool: it says what is wrong and ends
+#![allow(clippy::expect_used, clippy::panic)] // a test's tool: it says what is wrong and ends
 
 #[path = "../tests/common/mod.rs"]
 mod common;

@@ -78,7 +78,9 @@ impl FromStr for NatsAt {
                 "replicas" => at.replicas = usize::try_from(number(5)?).unwrap_or(1),
                 "creds" => at.creds = Some(value.into()),
                 other => {
-                    return wrong(format!("no option is called {other}; name, max, deliver, replicas, creds"));
+                    return wrong(format!(
+                        "no option is called {other}; name, max, deliver, replicas, creds"
+                    ));
                 }
             }
         }

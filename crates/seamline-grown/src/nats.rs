@@ -80,7 +80,8 @@ impl Nats {
             }
             options.request_timeout(Some(PATIENCE)).connect(&at.servers).await.map_err(away)
         })?;
-        let js = async_nats::jetstream::new(client.clone());
+        // It starts a task of its own.
+        let js = runtime.block_on(async { async_nats::jetstream::new(client.clone()) });
         let nats =
             Self { runtime, client, js, at: at.clone(), set_up: Mutex::new(None), turn: AtomicUsize::new(0) };
         nats.run(|_| async { Ok(()) })?;
@@ -214,6 +215,14 @@ fn refused(e: impl Display) -> BrokerError {
 }
 
 impl Broker for Nats {
+    fn generation(&self) -> Result<u64, BrokerError> {
+        // A consumer that is gone with its stream looks like one with nothing to hand out.
+        self.run(|s| async move {
+            let info = s.jobs.get_info().await.map_err(away)?;
+            Ok(info.created.unix_timestamp_nanos() as u64)
+        })
+    }
+
     fn tell(&self, jobs: &[Notice]) -> Result<Vec<Told>, BrokerError> {
         self.run(|_| async move {
             let mut waiting = Vec::with_capacity(jobs.len());
@@ -302,11 +311,11 @@ impl Ticket for NatsTicket {
 
     fn done(self: Box<Self>) {
         // As above: whoever gets it again finds the job over.
-        drop(self.handle.block_on(tokio::time::timeout(PATIENCE, self.message.double_ack())));
+        drop(self.handle.block_on(async { tokio::time::timeout(PATIENCE, self.message.double_ack()).await }));
     }
 
     fn again(self: Box<Self>, after: Duration) {
         let answer = self.message.ack_with(AckKind::Nak(Some(after)));
-        drop(self.handle.block_on(tokio::time::timeout(PATIENCE, answer)));
+        drop(self.handle.block_on(async { tokio::time::timeout(PATIENCE, answer).await }));
     }
 }

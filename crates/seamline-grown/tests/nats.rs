@@ -1,6 +1,6 @@
 //! The broker over a real nats-server.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)] // helpers outside of #[test] functions
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)] // helpers outside of #[test] functions
 
 use seamline_core::grown::{Broker, BrokerError, Kind, Notice, Ticket, Told};
 use seamline_core::job::{JobId, Lane};

@@ -139,6 +139,24 @@ test("who waits sees where the clip stands", { skip }, async () => {
   await looked(page, "queue");
 });
 
+test("a large clip comes in pieces, over a line that breaks", { skip }, async () => {
+  const page = await visitor(await place.serve(["--no-work"], "pieces.db"));
+  const pieces = [];
+  await page.route("**/v1/uploads/*", (route) => {
+    if (route.request().method() !== "PATCH") return route.continue();
+    pieces.push(route.request().headers()["upload-offset"]);
+    return pieces.length === 3 ? route.abort("connectionreset") : route.continue();
+  });
+  await page.goto("/");
+  await page.setInputFiles("#file", place.large());
+  await page.fill('#upload textarea[name="claim"]', "filmed on 4 May, für alle");
+  await page.click("#upload button");
+  await page.waitForURL(/\/jobs\//);
+  const piece = 16 * 2 ** 20;
+  assert.deepEqual(pieces.map(Number), [0, piece, 2 * piece, 2 * piece, 3 * piece, 4 * piece], "the third is sent twice");
+  assert.match(await page.locator("main").innerText(), /large\.wav/);
+});
+
 test("clips are found by name, conclusion and hash", { skip }, async () => {
   const page = await visitor();
   await page.goto("/clips");

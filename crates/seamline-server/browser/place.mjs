@@ -76,6 +76,18 @@ export class Place {
     });
   }
 
+  /** A recording of 70 MiB: silence. */
+  large() {
+    const path = join(this.folder, "large.wav");
+    const file = Buffer.alloc(70 * 2 ** 20);
+    const head = Buffer.from("RIFF....WAVEfmt \x10\0\0\0\x01\0\x01\0\x80\x3e\0\0\0\x7d\0\0\x02\0\x10\0data....", "latin1");
+    head.writeUInt32LE(file.length - 8, 4);
+    head.writeUInt32LE(file.length - 44, 40);
+    head.copy(file);
+    writeFileSync(path, file);
+    return path;
+  }
+
   /** A token that its holder may do `role` with; its id and secret. */
   token(role) {
     const said = this.tokens("create", "--role", role, `a ${role}`);

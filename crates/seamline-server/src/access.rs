@@ -39,6 +39,11 @@ pub const ROUTES: &[(&str, &str, Need)] = &[
     ("GET", "/openapi.json", Open),
     ("GET", "/metrics", ADMIN),
     ("POST", "/v1/clips", SUBMIT),
+    ("OPTIONS", "/v1/uploads", Open),
+    ("POST", "/v1/uploads", SUBMIT),
+    ("GET", "/v1/uploads/{id}", SUBMIT),
+    ("PATCH", "/v1/uploads/{id}", SUBMIT),
+    ("DELETE", "/v1/uploads/{id}", SUBMIT),
     ("GET", "/v1/clips", READ),
     ("GET", "/v1/clips/{sha256}", READ),
     ("GET", "/v1/clips/{sha256}/matches", READ),
@@ -257,5 +262,9 @@ pub(crate) async fn finish(State(app): State<App>, request: Request, next: Next)
     set("cross-origin-resource-policy", "same-origin");
     set("permissions-policy", "camera=(), microphone=(), geolocation=()");
     set("cache-control", "no-store");
+    if app.settings.certificate.is_some() {
+        // Browsers that came by TLS once come by nothing else for a year (RFC 6797).
+        set("strict-transport-security", "max-age=31536000");
+    }
     response
 }

@@ -13,6 +13,7 @@ mod pages;
 mod problem;
 mod routes;
 mod state;
+mod tls;
 
 pub use access::{Caller, Need, ROUTES};
 pub use api::service::description;
@@ -20,3 +21,4 @@ pub use db::Db;
 pub use problem::Problem;
 pub use routes::{ServeError, Server};
 pub use state::{Listen, Quota, Settings};
+pub use tls::Certificate;

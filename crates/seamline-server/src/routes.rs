@@ -1,21 +1,22 @@
 //! Which handler answers what, and the server around them.
 
 use crate::access::{finish, gate};
-use crate::api::{campaigns, clips, jobs, reports, service, upload};
+use crate::api::{campaigns, clips, jobs, reports, service, tus, upload};
 use crate::db::Db;
 use crate::limits::Limiter;
 use crate::metrics::Metrics;
 use crate::pages;
 use crate::problem::Problem;
 use crate::state::{App, Listen, Settings, Shared};
+use crate::tls::TlsListener;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::routing::{get, post};
 use axum::{Router, extract::Request, middleware::Next, response::Response};
 use seamline_campaign::store::StoreError;
 use seamline_core::Sha256Hash;
-use seamline_pipeline::queue::{MediaFolder, Submitter};
+use seamline_pipeline::queue::{MediaError, MediaFolder, Submitter, Uploads};
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::io;
@@ -47,6 +48,17 @@ pub enum ServeError {
         "{0}: others than this machine can reach that address, and there is no valid token; make one with `seamline tokens create`"
     )]
     NoTokens(String),
+    /// The certificate or its key.
+    #[error("{}: {message}", path.display())]
+    Certificate {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// The media folder.
+    #[error(transparent)]
+    Media(#[from] MediaError),
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -63,6 +75,7 @@ pub struct Server {
 
 enum Bound {
     Tcp(std::net::TcpListener),
+    Tls(std::net::TcpListener, Arc<rustls::ServerConfig>),
     Unix(std::os::unix::net::UnixListener, PathBuf),
 }
 
@@ -87,11 +100,17 @@ impl Server {
             }
         }
         let failed = |source| ServeError::Listen { listen: name.clone(), source };
+        let tcp = |address| std::net::TcpListener::bind(address).map_err(failed);
         let listener = match &settings.listen {
-            Listen::Tcp(address) => Bound::Tcp(std::net::TcpListener::bind(address).map_err(failed)?),
+            Listen::Tcp(address) => match &settings.certificate {
+                Some(certificate) => Bound::Tls(tcp(address)?, certificate.config()?),
+                None => Bound::Tcp(tcp(address)?),
+            },
             Listen::Unix(path) => Bound::Unix(unix(path).map_err(failed)?, path.clone()),
         };
+        let uploads = Uploads::open(&media)?;
         let app = Arc::new(Shared {
+            uploads,
             limiter: Limiter::new(settings.quota),
             settings,
             db,
@@ -107,7 +126,7 @@ impl Server {
     /// The address it is bound to, where it has one.
     pub fn address(&self) -> Option<std::net::SocketAddr> {
         match &self.listener {
-            Bound::Tcp(l) => l.local_addr().ok(),
+            Bound::Tcp(l) | Bound::Tls(l, _) => l.local_addr().ok(),
             Bound::Unix(..) => None,
         }
     }
@@ -131,6 +150,12 @@ impl Server {
                     Bound::Tcp(l) => {
                         l.set_nonblocking(true)?;
                         axum::serve(TcpListener::from_std(l)?, routes).with_graceful_shutdown(stopped).await
+                    }
+                    Bound::Tls(l, config) => {
+                        l.set_nonblocking(true)?;
+                        axum::serve(TlsListener::new(l, config)?, routes)
+                            .with_graceful_shutdown(stopped)
+                            .await
                     }
                     Bound::Unix(l, path) => {
                         l.set_nonblocking(true)?;
@@ -210,6 +235,15 @@ pub(crate) fn router(app: App) -> Router {
         usize::try_from(app.settings.quota.upload_bytes).unwrap_or(usize::MAX).saturating_add(BODY);
     Router::new()
         .route("/v1/clips", post(upload::post).layer(DefaultBodyLimit::max(upload_limit)).get(clips::list))
+        .route("/v1/uploads", post(tus::create).options(tus::options).layer(map_response(tus::mark)))
+        .route(
+            "/v1/uploads/{id}",
+            get(tus::get)
+                .delete(tus::delete)
+                .patch(tus::patch)
+                .layer(DefaultBodyLimit::max(upload_limit))
+                .layer(map_response(tus::mark)),
+        )
         .route("/v1/clips/{sha256}", get(clips::get))
         .route("/v1/clips/{sha256}/matches", get(clips::matches))
         .route("/v1/jobs", get(jobs::list))

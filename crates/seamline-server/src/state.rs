@@ -3,8 +3,9 @@
 use crate::db::Db;
 use crate::limits::Limiter;
 use crate::metrics::Metrics;
+use crate::tls::Certificate;
 use seamline_core::Sha256Hash;
-use seamline_pipeline::queue::{MediaFolder, Submitter};
+use seamline_pipeline::queue::{MediaFolder, Submitter, Uploads};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -70,6 +71,8 @@ pub struct Settings {
     /// Names under which it may be asked for, beside `localhost` and the address it listens on. A page elsewhere that
     /// has its own name point here is refused by this.
     pub hosts: Vec<String>,
+    /// Speak TLS, on an address; a Unix socket needs none.
+    pub certificate: Option<Certificate>,
     /// What one token may ask for.
     pub quota: Quota,
 }
@@ -79,6 +82,7 @@ pub(crate) struct Shared {
     pub(crate) settings: Settings,
     pub(crate) db: Db,
     pub(crate) media: Arc<MediaFolder>,
+    pub(crate) uploads: Uploads,
     pub(crate) submitter: Submitter,
     pub(crate) limiter: Limiter,
     pub(crate) metrics: Metrics,

@@ -168,6 +168,12 @@ pub(crate) struct ServeArgs {
     /// Demand tokens also where only this machine can reach it
     #[arg(long)]
     pub(crate) tokens: bool,
+    /// Speak TLS with this certificate, in PEM form with those up to its authority's
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// The certificate's private key, in PEM form
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
     /// A further name under which browsers on this machine may ask, where no tokens are demanded
     #[arg(long, value_name = "NAME")]
     pub(crate) host: Vec<String>,

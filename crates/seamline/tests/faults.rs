@@ -1,6 +1,6 @@
 //! What may go wrong on one machine, through the real binary: full disks, a clock that jumps, two servers on one store.
 
-#![allow(clippy::unwrap_used, clippy::panic)] // helpers outside of #[test] functions
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr)] // helpers outside of #[test] functions
 
 mod common;
 mod http;

@@ -1,7 +1,7 @@
 //! Several machines through the real binary: a real PostgreSQL, a real nats-server and a server that speaks S3, each on
 //! loopback. Each "machine" has a name and a cache of its own, and finds clips in the bucket only.
 
-#![allow(clippy::unwrap_used, clippy::panic)] // helpers outside of #[test] functions
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr)] // helpers outside of #[test] functions
 
 mod common;
 mod http;
@@ -278,7 +278,8 @@ fn broker_and_database_are_stopped_crashed_and_started_in_mid_run() {
     place.nothing_lost_and_nothing_twice(CLIPS);
     let (a, b) = (desk.matches(": judged").count(), worker.matches(": judged").count());
     assert!(a > 0 && b > 0, "{a} and {b}");
-    assert!(desk.contains("waiting for it") || worker.contains("jobs wait for it"), "{desk}\n{worker}");
+    // A database that is back within half a minute is not worth a word.
+    assert!((desk + &worker).contains("the broker is away"));
 }
 
 #[test]
@@ -332,7 +333,7 @@ fn a_server_takes_clips_that_another_machine_judges_and_shows_their_reports() {
     let mut line = String::new();
     std::io::BufRead::read_line(&mut said, &mut line).unwrap();
     let address =
-        line.trim().strip_prefix("listening on http://").unwrap_or_else(|| panic!("{line}")).to_owned();
+        line.trim().rsplit_once("listening on http://").unwrap_or_else(|| panic!("{line}")).1.to_owned();
     let clip = std::fs::read(place.path("in/000.wav")).unwrap();
     let (kind, body) = http::multipart(&[http::Part::file("000.wav", &clip)]);
     let answer = http::request(&address, "POST", "/v1/clips", &[("content-type", &kind)], &body);

@@ -10,7 +10,7 @@ use http::{Answer, Part, multipart, request};
 use seamline_server::{Need, ROUTES};
 use seamline_testkit::clips::{reading, talking_face, transcoded};
 use serde_json::Value;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -44,7 +44,8 @@ fn start_in(dir: &std::rc::Rc<tempfile::TempDir>, more: &[&str]) -> Served {
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     let address = loop {
         let line = lines.next().expect("it says where it listens").unwrap();
-        if let Some((_, address)) = line.split_once("listening on http://") {
+        if let Some((_, address)) = line.split_once("listening on ").and_then(|(_, at)| at.split_once("://"))
+        {
             break address.to_owned();
         }
     };
@@ -456,4 +457,141 @@ fn a_unix_socket_serves_too_and_nothing_is_kept_where_nothing_is_to_be_kept() {
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     assert!(child.wait().unwrap().success());
     assert!(!socket.exists());
+}
+
+#[test]
+fn with_a_certificate_it_speaks_tls_and_nothing_else() {
+    let dir = place();
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".into()]).unwrap();
+    std::fs::write(dir.path().join("cert.pem"), made.cert.pem()).unwrap();
+    let cert = ["--tls-cert", "cert.pem", "--tls-key", "key.pem", "--no-work", "--tokens"];
+    let token = token(&dir, "admin");
+    let refused =
+        command(&dir, &[&["serve", "--listen", "127.0.0.1:0"][..], &cert].concat()).output().unwrap();
+    assert_eq!(refused.status.code(), Some(2));
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(said.contains("key.pem") && said.lines().count() == 1, "{said}");
+
+    std::fs::write(dir.path().join("key.pem"), made.signing_key.serialize_pem()).unwrap();
+    let served = start_in(&dir, &cert);
+    // Clients that say nothing hold nobody up.
+    let silent: Vec<_> = (0..20).map(|_| std::net::TcpStream::connect(&served.address).unwrap()).collect();
+    let trusted = made.cert.der();
+    let ask = |method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]| {
+        http::over_tls(&served.address, trusted, method, path, headers, body)
+    };
+    let answer = ask("GET", "/healthz", &[], b"");
+    assert_eq!(answer.status, 200);
+    assert!(answer.header("strict-transport-security").is_some());
+    let form = format!("token={token}");
+    let kind = [("content-type", "application/x-www-form-urlencoded")];
+    let entered = ask("POST", "/login", &kind, form.as_bytes());
+    let cookie = entered.header("set-cookie").unwrap();
+    assert!(cookie.ends_with("; Secure") && cookie.contains("HttpOnly"), "{cookie}");
+    let (kind, body) = multipart(&[Part::file("a.wav", &bytes(&reading()))]);
+    let headers = [("content-type", kind.as_str()), ("authorization", &format!("Bearer {token}"))];
+    assert_eq!(ask("POST", "/v1/clips", &headers, &body).status, 202);
+
+    let mut plain = std::net::TcpStream::connect(&served.address).unwrap();
+    plain.write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
+    let mut answer = Vec::new();
+    let _ = plain.read_to_end(&mut answer); // closed or reset: both are no answer
+    assert!(!answer.starts_with(b"HTTP"), "nothing is said in the clear");
+    drop(silent);
+}
+
+#[test]
+fn a_large_clip_comes_in_pieces_over_broken_lines_and_a_killed_server() {
+    let dir = place();
+    let token = token(&dir, "submit");
+    let other = self::token(&dir, "submit");
+    let bearer = format!("Bearer {token}");
+    let mut s = start_in(&dir, &["--tokens", "--max-upload-mb", "1"]);
+    let clip = bytes(&reading());
+    let tus = |s: &Served, method: &str, path: &str, more: &[(&str, &str)], body: &[u8]| {
+        let headers = [&[("authorization", bearer.as_str()), ("tus-resumable", "1.0.0")], more].concat();
+        request(&s.address, method, path, &headers, body)
+    };
+    let can = request(&s.address, "OPTIONS", "/v1/uploads", &[], b"");
+    assert_eq!((can.status, can.header("tus-max-size").as_deref()), (204, Some("1000000")));
+    assert!(can.header("tus-extension").unwrap().contains("creation"));
+    let length = clip.len().to_string();
+    let said = [
+        ("upload-length", length.as_str()),
+        ("upload-metadata", "filename Z3LDvMOfZS53YXY=,claim YSBjbGFpbQ=="),
+    ];
+    let begun = tus(&s, "POST", "/v1/uploads", &said, b"");
+    assert_eq!(begun.status, 201, "{}", begun.text());
+    let at = begun.header("location").unwrap();
+    assert!(begun.header("upload-expires").unwrap().ends_with("GMT"));
+    let offset = |s: &Served| -> usize {
+        let head = tus(s, "HEAD", &at, &[], b"");
+        assert_eq!((head.status, head.body.len()), (200, 0));
+        assert_eq!(head.header("tus-resumable").as_deref(), Some("1.0.0"));
+        head.header("upload-offset").unwrap().parse().unwrap()
+    };
+    assert_eq!(offset(&s), 0);
+    const PIECE: (&str, &str) = ("content-type", "application/offset+octet-stream");
+    // Cut off in the midst of a piece: what came stays.
+    let half = clip.len() / 2;
+    let headers = format!(
+        "PATCH {at} HTTP/1.1\r\nhost: x\r\nauthorization: {bearer}\r\ntus-resumable: 1.0.0\r\nupload-offset: 0\r\ncontent-type: {}\r\ncontent-length: {}\r\n\r\n",
+        PIECE.1,
+        clip.len()
+    );
+    let mut line = std::net::TcpStream::connect(&s.address).unwrap();
+    line.write_all(headers.as_bytes()).unwrap();
+    line.write_all(&clip[..half]).unwrap();
+    drop(line);
+    let end = Instant::now() + Duration::from_secs(30);
+    while offset(&s) < half {
+        assert!(Instant::now() < end);
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(offset(&s), half);
+    s.child.kill().unwrap();
+    s.child.wait().unwrap();
+    s = start_in(&dir, &["--tokens", "--max-upload-mb", "1"]);
+    assert_eq!(offset(&s), half, "another server goes on with it");
+    let status = |more: &[(&str, &str)], body: &[u8]| tus(&s, "PATCH", &at, more, body).status;
+    let here = half.to_string();
+    assert_eq!(status(&[PIECE, ("upload-offset", "0")], b"x"), 409);
+    assert_eq!(status(&[PIECE], b"x"), 400);
+    assert_eq!(status(&[("content-type", "text/plain"), ("upload-offset", &here)], b"x"), 415);
+    let without = [("authorization", bearer.as_str()), PIECE, ("upload-offset", &here)];
+    let spoken = request(&s.address, "PATCH", &at, &without, b"x");
+    assert_eq!((spoken.status, spoken.header("tus-version").as_deref()), (412, Some("1.0.0")));
+    assert_eq!(s.with("GET", &at, &other).status, 404, "somebody else's");
+    let more = [&clip[half..], b"and more"].concat();
+    assert_eq!(status(&[PIECE, ("upload-offset", &here)], &more), 413, "more than was said");
+    let here = offset(&s).to_string();
+    let rest = &clip[here.parse::<usize>().unwrap()..];
+    let last = tus(&s, "PATCH", &at, &[PIECE, ("upload-offset", &here)], rest);
+    assert_eq!(last.status, 204, "{}", last.text());
+    let job = last.header("seamline-job").unwrap();
+    let view = s.with("GET", &format!("/v1/jobs/{job}"), &token).json();
+    assert_eq!(view["path"], "grüße.wav");
+    let state = s.with("GET", &at, &token).json();
+    assert_eq!(
+        (state["offset"].as_u64(), state["job"].as_str()),
+        (Some(clip.len() as u64), Some(job.as_str()))
+    );
+    while s.with("GET", &format!("/v1/jobs/{job}"), &token).json()["state"] != "done" {
+        assert!(Instant::now() < end + Duration::from_secs(90));
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    assert_eq!(tus(&s, "DELETE", &at, &[], b"").status, 204);
+    assert_eq!(tus(&s, "HEAD", &at, &[], b"").status, 404);
+    assert!(walk(&dir.path().join("s.db.media/uploads")).is_empty(), "nothing of it is left");
+    for (headers, wanted) in [
+        (&[("upload-length", "1000001")][..], 413),
+        (&[("upload-length", "0")], 400),
+        (&[("upload-length", "-5")], 400),
+        (&[], 400),
+        (&[("upload-length", "5"), ("upload-metadata", "claim !!")], 400),
+        (&[("upload-length", "5"), ("upload-metadata", "colour YQ==")], 400),
+    ] {
+        let refused = tus(&s, "POST", "/v1/uploads", headers, b"");
+        assert_eq!(refused.status, wanted, "{headers:?}: {}", refused.text());
+    }
 }

@@ -5,7 +5,7 @@ use super::{CheckReport, StoreError};
 use crate::observables::codec;
 
 /// Each must give no row; what it gives is said after its sentence.
-const CONTRADICTIONS: [(&str, &str); 5] = [
+const CONTRADICTIONS: [(&str, &str); 6] = [
     (
         "a cluster's number of members is wrong",
         "SELECT k.id FROM cluster k WHERE k.members <> (SELECT count(*) FROM clip c WHERE c.cluster = k.id)",
@@ -27,6 +27,11 @@ const CONTRADICTIONS: [(&str, &str); 5] = [
     (
         "a clip has no cluster of its own",
         "SELECT c.id FROM clip c LEFT JOIN cluster k ON k.founder = c.sha256 WHERE k.id IS NULL",
+    ),
+    (
+        "searches by time miss a clip",
+        "SELECT c.id FROM clip c LEFT JOIN clip_time t ON t.block = c.id / 1024
+         WHERE t.block IS NULL OR c.recorded_at NOT BETWEEN t.earliest AND t.latest",
     ),
 ];
 

@@ -131,11 +131,21 @@ fn begin_anew(tx: &Db, n: i64, at: Moment) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// No lease is longer, and no job is put off for longer, in milliseconds. What ends later was written before the clock
+/// was set back.
+const FAR_MS: i64 = 600_000;
+
+/// The time past which nothing that was written by this clock ends.
+pub(super) fn far(at: Moment) -> i64 {
+    at.as_millis().saturating_add(FAR_MS)
+}
+
 /// Leases that ran out: back to the queue, or dead where that happened too often.
 pub(super) fn reap(tx: &Db, owner: u64, rules: &Rules, at: Moment) -> Result<(), StoreError> {
     let expired: Vec<(i64, u32, String)> = tx.rows(
-        "SELECT n, abandoned, path FROM job WHERE state = 'running' AND lease_until < ?1 AND owner <> ?2",
-        params![at.as_millis(), owner as i64],
+        "SELECT n, abandoned, path FROM job
+         WHERE state = 'running' AND (lease_until < ?1 OR lease_until > ?3) AND owner <> ?2",
+        params![at.as_millis(), owner as i64, far(at)],
         |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)),
     )?;
     for (n, abandoned, path) in expired {
@@ -311,8 +321,8 @@ impl JobQueue for SqlStore {
         // Looking first without the write lock: idle lanes of many processes must not hold up those that record.
         let any: bool = self.db.only(
             "SELECT EXISTS (SELECT 1 FROM job WHERE state = 'queued')
-             OR EXISTS (SELECT 1 FROM job WHERE state = 'running' AND lease_until < ?1)",
-            params![at.as_millis()],
+             OR EXISTS (SELECT 1 FROM job WHERE state = 'running' AND (lease_until < ?1 OR lease_until > ?2))",
+            params![at.as_millis(), far(at)],
             |r| r.get(0),
         )?;
         if !any {
@@ -329,10 +339,10 @@ impl JobQueue for SqlStore {
                 "UPDATE job SET state = 'running', owner = ?1, lease_until = ?2, started_at = ?3, starts = starts + 1,
                  stage = NULL, fraction = 0
                  WHERE n = (SELECT n FROM job INDEXED BY job_turn WHERE state = 'queued' AND size <= ?4
-                   AND not_before <= ?3 AND pipeline_digest = ?5 ORDER BY priority DESC, due, n LIMIT 1)
+                   AND (not_before <= ?3 OR not_before > ?6) AND pipeline_digest = ?5 ORDER BY priority DESC, due, n LIMIT 1)
                  RETURNING {COLUMNS}"
             ),
-            params![owner as i64, until.as_millis(), at.as_millis(), most, pipeline_digest.as_bytes()],
+            params![owner as i64, until.as_millis(), at.as_millis(), most, pipeline_digest.as_bytes(), far(at)],
             job,
         )?;
         let committed = tx.commit();

@@ -1,7 +1,7 @@
 //! What a broker is for: which jobs are to be handed out, one named job taken, one buried. The store stays the only one
 //! that says what state a job is in; a broker that loses everything is told again.
 
-use super::jobs::{COLUMNS, bare_line, end, job, pipeline, reap};
+use super::jobs::{COLUMNS, bare_line, end, far, job, pipeline, reap};
 use super::sql::params;
 use super::{SqlStore, StoreError};
 use crate::moment::Moment;
@@ -45,14 +45,14 @@ impl SqlStore {
         at: Moment,
         limit: u32,
     ) -> Result<Vec<Offer>, JobError> {
-        let sql = "SELECT 1 FROM job WHERE state = 'running' AND lease_until < ?1";
-        if self.db.exists(sql, params![at.as_millis()])? {
+        let sql = "SELECT 1 FROM job WHERE state = 'running' AND (lease_until < ?1 OR lease_until > ?2)";
+        if self.db.exists(sql, params![at.as_millis(), far(at)])? {
             self.transact(|tx| reap(tx, owner, rules, at))?;
         }
         let found = self.db.rows(
-            "SELECT id, starts, size, priority FROM job WHERE state = 'queued' AND not_before <= ?1
-             AND pipeline_digest = ?2 ORDER BY priority DESC, due, n LIMIT ?3",
-            params![at.as_millis(), pipeline_digest.as_bytes(), limit],
+            "SELECT id, starts, size, priority FROM job WHERE state = 'queued'
+             AND (not_before <= ?1 OR not_before > ?4) AND pipeline_digest = ?2 ORDER BY priority DESC, due, n LIMIT ?3",
+            params![at.as_millis(), pipeline_digest.as_bytes(), limit, far(at)],
             |r| {
                 let (id, size): ([u8; 32], i64) = (r.get(0)?, r.get(2)?);
                 Ok(Offer {
@@ -96,7 +96,7 @@ impl SqlStore {
             Some((j, _, lease_until)) if j.state == JobState::Running => {
                 Claim::Later(lease_until.and_then(Moment::from_millis).unwrap_or(at))
             }
-            Some((_, not_before, _)) if not_before > at.as_millis() => {
+            Some((_, not_before, _)) if not_before > at.as_millis() && not_before <= far(at) => {
                 Claim::Later(Moment::from_millis(not_before).unwrap_or(at))
             }
             Some((j, _, _)) if j.pipeline_digest != *pipeline_digest => Claim::OtherPipeline,

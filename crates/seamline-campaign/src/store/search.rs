@@ -39,40 +39,75 @@ pub struct StoredReport {
     pub exhibits: Option<String>,
 }
 
+/// Numbers of clips to a row of `clip_time`; stands in the schema too.
+const BLOCK: i64 = 1_024;
+
 impl SqlStore {
     /// Clips that fit, the latest recorded first, at most `limit`; each with its cursor.
     pub fn search(&self, q: &ClipQuery, limit: u32) -> Result<Vec<(u64, StoredClip)>, StoreError> {
         let text = q.text.as_deref().map(str::trim).filter(|t| !t.is_empty());
+        // No file's name holds it, and databases end a text there.
+        if text.is_some_and(|t| t.contains('\0')) {
+            return Ok(Vec::new());
+        }
         // A hash is looked up by its index; `clip.sha256` sorts as its digits do.
         let range = text.and_then(hash_range);
         let like = text.filter(|_| range.is_none()).map(pattern);
         let before = q.before.and_then(|n| i64::try_from(n).ok()).unwrap_or(i64::MAX);
-        let mut sql = format!("SELECT {CLIP_COLUMNS}, id FROM clip WHERE id < ?1");
-        let mut values: Vec<Value<'_>> = vec![Value::Int(before)];
+        let Some((first, past)) = self.numbers_within(q, before)? else { return Ok(Vec::new()) };
+        // PostgreSQL finds its own way to an index of names; SQLite's is a table.
+        let grams = text.filter(|t| like.is_some() && !self.db.is_pg() && is_indexed(t)).map(phrase);
+        let (from, n) = match grams {
+            Some(_) => ("clip_name CROSS JOIN clip ON clip.id = clip_name.rowid", "clip_name.rowid"),
+            None => ("clip", "clip.id"),
+        };
+        let mut sql = format!("SELECT {CLIP_COLUMNS}, clip.id FROM {from} WHERE {n} < ?1");
+        let mut values: Vec<Value<'_>> = vec![Value::Int(past)];
         // `#` stands for the value.
         let mut and = |condition: &str, value| {
             values.push(value);
             sql += &condition.replace('#', &format!("?{}", values.len()));
         };
+        if first > 0 {
+            and(&format!(" AND {n} >= #"), Value::Int(first));
+        }
         if let Some((lo, hi)) = &range {
             and(" AND sha256 >= #", lo.bind());
             and(" AND sha256 <= #", hi.bind());
         }
-        if let Some(like) = &like {
-            and(" AND path LIKE # ESCAPE '\\'", like.bind());
+        match (&grams, &like) {
+            (Some(grams), _) => and(" AND clip_name MATCH #", grams.bind()),
+            (None, Some(like)) => and(" AND clip.path LIKE # ESCAPE '\\'", like.bind()),
+            (None, None) => {}
         }
         if let Some(conclusion) = &q.conclusion {
             and(" AND conclusion = #", conclusion.bind());
         }
-        // Recorded in the order of their numbers, unless the clock was set back: each is checked, none is skipped.
         if let Some(from) = q.from {
             and(" AND recorded_at >= #", Value::Int(from.as_millis()));
         }
         if let Some(until) = q.until {
             and(" AND recorded_at < #", Value::Int(until.as_millis()));
         }
-        and(" ORDER BY id DESC LIMIT #", Value::Int(i64::from(limit)));
+        and(&format!(" ORDER BY {n} DESC LIMIT #"), Value::Int(i64::from(limit)));
         self.db.rows(&sql, &values, |r| Ok((r.get::<i64>(7)? as u64, stored_clip(r)?)))
+    }
+
+    /// The least number of a clip that may have been recorded in the time that is asked for, and one past the greatest,
+    /// at most `before`; `None` = none was.
+    fn numbers_within(&self, q: &ClipQuery, before: i64) -> Result<Option<(i64, i64)>, StoreError> {
+        if q.from.is_none() && q.until.is_none() {
+            return Ok(Some((0, before)));
+        }
+        let from = q.from.map_or(i64::MIN, Moment::as_millis);
+        let until = q.until.map_or(i64::MAX, Moment::as_millis);
+        let blocks: (Option<i64>, Option<i64>) = self.db.only(
+            "SELECT min(block), max(block) FROM clip_time WHERE latest >= ?1 AND earliest < ?2",
+            params![from, until],
+            |r| Ok((r.get(0)?, r.get(1)?)),
+        )?;
+        let (Some(least), Some(greatest)) = blocks else { return Ok(None) };
+        Ok(Some((least * BLOCK, before.min((greatest + 1) * BLOCK))))
     }
 
     /// The latest report of a clip.
@@ -148,6 +183,16 @@ pub(super) fn hash_range(text: &str) -> Option<([u8; 32], [u8; 32])> {
     Some((*fill('0')?.as_bytes(), *fill('f')?.as_bytes()))
 }
 
+/// Whether names that hold this text are found by their trigrams.
+fn is_indexed(text: &str) -> bool {
+    text.chars().count() >= 3
+}
+
+/// A phrase of FTS5 that matches the text, and only the text.
+fn phrase(text: &str) -> String {
+    format!("\"{}\"", text.replace('"', "\"\""))
+}
+
 /// A pattern of SQL's LIKE that matches the text anywhere, and only the text.
 fn pattern(text: &str) -> String {
     let mut out = String::from("%");
@@ -176,5 +221,7 @@ mod tests {
     #[test]
     fn wildcards_in_names_are_letters() {
         assert_eq!(pattern("50%_a\\b"), "%50\\%\\_a\\\\b%");
+        assert_eq!(phrase("a\" OR b*"), "\"a\"\" OR b*\"");
+        assert!(!is_indexed("ab") && is_indexed("äbc"));
     }
 }

@@ -516,7 +516,8 @@ impl Store for SqlStore {
     }
 }
 
-pub(super) const CLIP_COLUMNS: &str = "sha256, path, size, recorded_at, conclusion, llr, cluster";
+pub(super) const CLIP_COLUMNS: &str =
+    "clip.sha256, clip.path, clip.size, clip.recorded_at, clip.conclusion, clip.llr, clip.cluster";
 
 pub(super) fn stored_clip(r: &Row<'_>) -> Result<StoredClip, StoreError> {
     Ok(StoredClip {

@@ -108,7 +108,11 @@ impl MediaFolder {
         Ok(folder)
     }
 
-    fn io(&self, path: &Path) -> impl FnOnce(io::Error) -> MediaError + use<> {
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub(super) fn io(&self, path: &Path) -> impl FnOnce(io::Error) -> MediaError + use<> {
         let path = path.to_owned();
         move |source| MediaError::Io { path, source }
     }
@@ -130,6 +134,31 @@ impl MediaFolder {
         let path = self.root.join("parts").join(format!("{}-{}-{n}", std::process::id(), now().as_millis()));
         let file = File::options().write(true).create_new(true).open(&path).map_err(self.io(&path))?;
         Ok(Part { folder: self.clone(), path, file: Some(file), hash: Sha256::new(), size: 0, limit })
+    }
+
+    /// Moves a clip, whole and on the disk, to its place. Where it is there already, `from` stays where it was.
+    pub(super) fn place(
+        &self,
+        clip: &ClipId,
+        from: &Path,
+        size: u64,
+        store: &SqlStore,
+    ) -> Result<(), MediaError> {
+        let place = self.path(clip);
+        if place.is_file() {
+            // Young again: what was about to be swept is needed once more.
+            let touched = File::open(&place).and_then(|f| f.set_modified(SystemTime::now()));
+            return touched.map_err(self.io(&place));
+        }
+        self.sweep(store, size)?;
+        let shelf = place.parent().unwrap_or(&self.root);
+        fs::create_dir_all(shelf).map_err(self.io(shelf))?;
+        fs::rename(from, &place).map_err(self.io(&place))?;
+        // Made now, whatever its bytes' age: it has a job in a moment.
+        let touched = File::open(&place).and_then(|f| f.set_modified(SystemTime::now()));
+        touched.map_err(self.io(&place))?;
+        // The name too must survive a power cut.
+        File::open(shelf).and_then(|d| d.sync_all()).map_err(self.io(shelf))
     }
 
     /// Bytes in the folder, and its clips, the oldest first.
@@ -242,22 +271,12 @@ impl Part {
     /// Puts the clip in its place, on the disk: its name and size.
     pub fn finish(mut self, store: &SqlStore) -> Result<(ClipId, u64), MediaError> {
         let clip = ClipId::from_bytes(std::mem::take(&mut self.hash).finalize().into());
-        let place = self.folder.path(&clip);
-        if place.is_file() {
-            // Young again: what was about to be swept is needed once more.
-            let touched = File::open(&place).and_then(|f| f.set_modified(SystemTime::now()));
-            touched.map_err(self.folder.io(&place))?;
-        } else {
-            self.folder.sweep(store, self.size)?;
-            if let Some(file) = self.file.take() {
-                file.sync_all().map_err(self.folder.io(&self.path))?;
-            }
-            let shelf = place.parent().unwrap_or(&self.folder.root);
-            fs::create_dir_all(shelf).map_err(self.folder.io(shelf))?;
-            fs::rename(&self.path, &place).map_err(self.folder.io(&place))?;
-            // The name too must survive a power cut.
-            File::open(shelf).and_then(|d| d.sync_all()).map_err(self.folder.io(shelf))?;
+        if let Some(file) = self.file.take()
+            && !self.folder.holds(&clip)
+        {
+            file.sync_all().map_err(self.folder.io(&self.path))?;
         }
+        self.folder.place(&clip, &self.path, self.size, store)?;
         Ok((clip, self.size))
     }
 }

@@ -1,5 +1,5 @@
 //! Jobs put to work: [`runner`] takes them from a queue and has them judged, [`media`] keeps the bytes of clips that
-//! came without a file, [`submit`] makes jobs of files, [`outlet`] writes what ended to a report file, [`relay`] tells a
+//! came without a file, [`resume`] those of clips that come in pieces, [`submit`] makes jobs of files, [`outlet`] writes what ended to a report file, [`relay`] tells a
 //! broker what waits, where there is one.
 //!
 //! The queue is the store's ([`seamline_core::job::JobQueue`]). A broker only hands out names of jobs.
@@ -7,11 +7,13 @@
 pub mod media;
 pub mod outlet;
 pub mod relay;
+pub mod resume;
 pub mod runner;
 pub mod submit;
 
 pub use media::{MediaError, MediaFolder, Part, Retain};
 pub use outlet::{Outlet, OutletError};
 pub use relay::{Relay, RelayError, Round};
+pub use resume::{Announced, ResumeError, Resumed, Uploads};
 pub use runner::{Note, Runner, RunnerError};
 pub use submit::{Said, SubmitError, Submitter};

@@ -52,6 +52,8 @@ pub struct Relay<'r> {
     rules: Rules,
     /// Jobs that wait and were told: how often they had been handed out, and when to tell them again.
     told: HashMap<JobId, (u32, Instant)>,
+    /// Of the broker that they were told to.
+    generation: Option<u64>,
     role: Option<(Instant, bool)>,
     buried: Option<Instant>,
 }
@@ -59,7 +61,16 @@ pub struct Relay<'r> {
 impl<'r> Relay<'r> {
     /// For the run that calls itself `owner` and judges with that pipeline.
     pub fn new(broker: &'r dyn Broker, owner: u64, pipeline: Sha256Hash, rules: Rules) -> Self {
-        Self { broker, owner, pipeline, rules, told: HashMap::new(), role: None, buried: None }
+        Self {
+            broker,
+            owner,
+            pipeline,
+            rules,
+            told: HashMap::new(),
+            generation: None,
+            role: None,
+            buried: None,
+        }
     }
 
     /// Tells what waits and is not told yet, as far as there is room.
@@ -70,6 +81,10 @@ impl<'r> Relay<'r> {
         }
         if self.buried.is_none_or(|b| b.elapsed() >= BURY) {
             self.buried = Some(Instant::now());
+            let generation = self.broker.generation()?;
+            if self.generation.replace(generation) != Some(generation) {
+                self.told.clear();
+            }
             self.broker.dead(&mut |id, deliveries| {
                 store.bury(&id, deliveries, now()).map(|_| ()).map_err(|e| BrokerError::Away(e.to_string()))
             })?;
@@ -137,9 +152,14 @@ mod tests {
     struct Small {
         held: Mutex<Vec<JobId>>,
         dead: Mutex<Vec<(JobId, u64)>>,
+        generation: Mutex<u64>,
     }
 
     impl Broker for Small {
+        fn generation(&self) -> Result<u64, BrokerError> {
+            Ok(*self.generation.lock().unwrap())
+        }
+
         fn tell(&self, jobs: &[Notice]) -> Result<Vec<Told>, BrokerError> {
             let mut held = self.held.lock().unwrap();
             let mut tell = |id: JobId| {
@@ -187,6 +207,12 @@ mod tests {
         assert_eq!(*broker.held.lock().unwrap(), [c, a], "by priority, then by turn, until it was full");
         assert!(matches!(relay.round(&mut store).unwrap(), Round::Idle));
         assert!(matches!(other.round(&mut store).unwrap(), Round::Idle), "one at a time");
+        // It lost everything, and is told all of it again.
+        broker.held.lock().unwrap().clear();
+        *broker.generation.lock().unwrap() = 1;
+        relay.buried = None;
+        assert!(matches!(relay.round(&mut store).unwrap(), Round::Told));
+        assert_eq!(*broker.held.lock().unwrap(), [c, a]);
         // Taken and over: there is room for the next.
         let taken = store.lease_job(&c, 1, &digest, &rules, now(), later(now(), 60_000)).unwrap();
         assert!(matches!(&taken, Claim::Taken(l) if l.job.id == c));

@@ -17,7 +17,7 @@ use crate::supervise::{Worker, WorkerSetup};
 use seamline_campaign::store::{Claim, SqlStore, StoreAt};
 use seamline_core::grown::{Broker, SharedError, SharedMedia, Ticket};
 use seamline_core::job::{Failure, FailureCode, Job, JobError, JobQueue, JobState, Lane, Lease, Rules};
-use seamline_core::{Moment, RunInfo, Stage};
+use seamline_core::{RunInfo, Stage};
 use seamline_infer::Home;
 use std::collections::hash_map::RandomState;
 use std::fs::File;

@@ -5,6 +5,7 @@ pub(crate) mod clips;
 pub(crate) mod jobs;
 pub(crate) mod reports;
 pub(crate) mod service;
+pub(crate) mod tus;
 pub(crate) mod upload;
 
 use crate::problem::Problem;

@@ -15,7 +15,7 @@ use utoipa::{IntoParams, OpenApi, ToSchema};
     info(title = "Seamline", description = "Hand clips in, follow jobs, read reports, decide on campaigns."),
     paths(
         healthz, readyz, metrics, audit, openapi,
-        super::upload::post, super::clips::list, super::clips::get, super::clips::matches,
+        super::upload::post, super::tus::options, super::tus::create, super::tus::get, super::tus::patch, super::tus::delete, super::clips::list, super::clips::get, super::clips::matches,
         super::jobs::list, super::jobs::get, super::jobs::events, super::jobs::replay,
         super::reports::get,
         super::campaigns::list, super::campaigns::get, super::campaigns::confirm, super::campaigns::name,
@@ -35,7 +35,13 @@ impl utoipa::Modify for Common {
         doc.components.get_or_insert_default().add_security_scheme("token", scheme);
         doc.security = Some(vec![SecurityRequirement::new("token", Vec::<String>::new())]);
         for (path, item) in &mut doc.paths.paths {
-            for (method, operation) in [("get", &mut item.get), ("post", &mut item.post)] {
+            for (method, operation) in [
+                ("get", &mut item.get),
+                ("post", &mut item.post),
+                ("patch", &mut item.patch),
+                ("delete", &mut item.delete),
+                ("options", &mut item.options),
+            ] {
                 if let Some(operation) = operation {
                     // Handlers in different modules share names; ids must differ.
                     let words = path.split(|c: char| !c.is_ascii_alphanumeric()).filter(|w| !w.is_empty());

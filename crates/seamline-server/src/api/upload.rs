@@ -9,9 +9,9 @@ use axum::extract::{Extension, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use seamline_campaign::store::SqlStore;
-use seamline_core::ClipId;
 use seamline_core::grown::SharedError;
 use seamline_core::job::{Job, JobError, JobQueue, PRIORITIES, Rules, Sighting};
+use seamline_core::{ClipId, Moment};
 use seamline_pipeline::queue::{MediaError, Part, Said};
 use seamline_pipeline::record::now;
 use std::sync::atomic::Ordering;
@@ -51,6 +51,41 @@ struct Stored {
     name: String,
 }
 
+/// What is said of a clip, field by field.
+#[derive(Default)]
+pub(crate) struct Fields {
+    said: Said,
+    url: String,
+    channel: String,
+    seen_at: Option<Moment>,
+}
+
+impl Fields {
+    /// Takes a field; its text is trimmed.
+    pub(crate) fn set(&mut self, name: &str, text: String) -> Result<(), Problem> {
+        match name {
+            "where" => self.url = text,
+            "channel" => self.channel = text,
+            "when" => self.seen_at = super::moment("when", Some(&text))?,
+            "claim" => self.said.claim = text,
+            "priority" => self.said.priority = priority(&text)?,
+            "deadline" => self.said.deadline = super::moment("deadline", Some(&text))?,
+            other => return Err(Problem::bad(format!("no field is called {:?}", short(other)))),
+        }
+        Ok(())
+    }
+
+    /// All of it, said by this caller now.
+    pub(crate) fn done(mut self, caller: &Caller) -> Said {
+        self.said.by = caller.name.clone();
+        if !self.url.is_empty() || !self.channel.is_empty() || self.seen_at.is_some() {
+            let seen_at = self.seen_at.unwrap_or_else(now);
+            self.said.sightings.push(Sighting { url: self.url, channel: self.channel, seen_at });
+        }
+        self.said
+    }
+}
+
 /// What came in a form.
 pub(crate) struct Form {
     files: Vec<Stored>,
@@ -72,15 +107,10 @@ pub(crate) async fn receive(
 ) -> Result<Form, Problem> {
     let _place = app.limiter.upload(caller.token)?;
     let mut got = Form { files: Vec::new(), said: Said::default(), ours: false };
-    let mut seen = (String::new(), String::new(), None);
+    let mut fields = Fields::default();
     for _ in 0..FIELDS {
         let Some(field) = form.next_field().await.map_err(|e| broken(&e))? else {
-            got.said.by = caller.name.clone();
-            let (url, channel, at) = seen;
-            if !url.is_empty() || !channel.is_empty() || at.is_some() {
-                let seen_at = at.unwrap_or_else(now);
-                got.said.sightings.push(Sighting { url, channel, seen_at });
-            }
+            got.said = fields.done(caller);
             return Ok(got);
         };
         let name = field.name().unwrap_or_default().to_owned();
@@ -98,13 +128,10 @@ pub(crate) async fn receive(
                 caller.check_form(&text(field).await?)?;
                 got.ours = true;
             }
-            "where" => seen.0 = text(field).await?,
-            "channel" => seen.1 = text(field).await?,
-            "when" => seen.2 = super::moment("when", Some(&text(field).await?))?,
-            "claim" => got.said.claim = text(field).await?,
-            "priority" => got.said.priority = priority(&text(field).await?)?,
-            "deadline" => got.said.deadline = super::moment("deadline", Some(&text(field).await?))?,
-            other => return Err(Problem::bad(format!("no field is called {:?}", short(other)))),
+            other => {
+                let text = text(field).await?;
+                fields.set(other, text)?;
+            }
         }
     }
     Err(Problem::bad(format!("more than {FIELDS} fields")))
@@ -137,7 +164,7 @@ async fn text(mut field: Field<'_>) -> Result<String, Problem> {
 }
 
 /// What a file is called: the last part of its path, nothing that moves a cursor, of some length. Never used as a path.
-fn file_name(given: Option<&str>) -> String {
+pub(crate) fn file_name(given: Option<&str>) -> String {
     let last = given.unwrap_or_default().rsplit(['/', '\\']).next().unwrap_or_default();
     let name: String = last.chars().filter(|c| !c.is_control()).take(200).collect();
     if name.trim().is_empty() { "upload".into() } else { name.trim().to_owned() }
@@ -196,12 +223,23 @@ async fn file(app: &App, mut field: Field<'_>) -> Result<Option<Stored>, Problem
 
 /// Makes jobs of what came; each with whether it is new.
 pub(crate) async fn submit(app: &App, caller: &Caller, form: Form) -> Result<Vec<(Job, bool)>, Problem> {
-    let actor = format!("{} ({})", caller.name, caller.token);
-    let (media, submitter, Form { files, said, .. }) = (app.media.clone(), app.submitter.clone(), form);
+    let Form { files, said, .. } = form;
     let finish = move |db: &mut SqlStore| {
         files.into_iter().map(|f| f.part.finish(db).map(|(clip, size)| (clip, size, f.name))).collect()
     };
-    let whole: Vec<(ClipId, u64, String)> = app.db.run::<_, MediaError>(finish).await?;
+    submit_whole::<MediaError>(app, caller, said, finish).await
+}
+
+/// Makes jobs of clips that `finish` puts into the media folder: name, size, and what each is called.
+pub(crate) async fn submit_whole<E: Into<Problem> + Send + 'static>(
+    app: &App,
+    caller: &Caller,
+    said: Said,
+    finish: impl FnOnce(&mut SqlStore) -> Result<Vec<(ClipId, u64, String)>, E> + Send + 'static,
+) -> Result<Vec<(Job, bool)>, Problem> {
+    let actor = format!("{} ({})", caller.name, caller.token);
+    let (media, submitter) = (app.media.clone(), app.submitter.clone());
+    let whole = app.db.run(finish).await?;
     // Where other machines judge too they must find it; that may take a while, and needs no store.
     let placed = tokio::task::spawn_blocking(move || -> Result<_, SharedError> {
         let place = |clip: &ClipId| submitter.place(clip, media.path(clip));

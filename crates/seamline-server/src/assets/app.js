@@ -10,6 +10,56 @@ if (form) {
   const list = document.getElementById("uploads");
   const drop = form.querySelector(".drop");
 
+  const said = () => [...form.querySelectorAll("input[name]:not([type=file]):not([type=hidden]), textarea[name]")]
+    .filter((field) => field.value).map((field) => [field.name, field.value]);
+
+  // Larger files go in pieces (tus 1.0): what has arrived stays, however often the line breaks.
+  const LARGE = 64 * 2 ** 20;
+  const PIECE = 16 * 2 ** 20;
+  const wait = (seconds) => new Promise((r) => setTimeout(r, seconds * 1000));
+  const inPieces = async (file, progress) => {
+    const base64 = (text) => btoa(String.fromCharCode(...new TextEncoder().encode(text)));
+    const common = { "Tus-Resumable": "1.0.0", "X-Seamline-Form": formToken };
+    const metadata = [["filename", file.name], ...said()].map(([name, value]) => `${name} ${base64(value)}`).join(",");
+    const refused = async (answer) => {
+      const problem = await answer.json().catch(() => null);
+      throw new Error(problem?.detail || problem?.title || String(answer.status));
+    };
+    const begun = await fetch("/v1/uploads", {
+      method: "POST", headers: { ...common, "Upload-Length": file.size, "Upload-Metadata": metadata },
+    });
+    if (begun.status !== 201) await refused(begun);
+    const at = begun.headers.get("Location");
+    for (let offset = 0, failures = 0; ;) {
+      try {
+        const sent = await fetch(at, {
+          method: "PATCH",
+          headers: { ...common, "Upload-Offset": offset, "Content-Type": "application/offset+octet-stream" },
+          body: file.slice(offset, offset + PIECE),
+        });
+        if ([400, 401, 403, 404, 413].includes(sent.status)) await refused(sent);
+        if (sent.status === 204) {
+          failures = 0;
+          offset = Number(sent.headers.get("Upload-Offset"));
+          progress(offset / file.size);
+          const id = sent.headers.get("Seamline-Job");
+          if (id) return { id };
+          continue;
+        }
+      } catch (e) {
+        if (!(e instanceof TypeError)) throw e; // TypeError: the line broke
+      }
+      if (++failures > 10) throw new Error("offline");
+      await wait(Math.min(2 ** failures, 30));
+      const now = await fetch(at, { method: "HEAD", headers: common }).catch(() => null);
+      if (now?.ok) {
+        const id = now.headers.get("Seamline-Job");
+        if (id) return { id };
+        offset = Number(now.headers.get("Upload-Offset"));
+      }
+    }
+  };
+
   const send = (file) => new Promise((resolve) => {
     const item = document.createElement("li");
     const name = document.createElement("span");
@@ -20,10 +70,26 @@ if (form) {
     bar.setAttribute("aria-label", file.name);
     item.append(name, " ", bar);
     list.append(item);
-    const data = new FormData();
-    for (const field of form.querySelectorAll("input[name]:not([type=file]):not([type=hidden]), textarea[name]")) {
-      if (field.value) data.append(field.name, field.value);
+    const ended = (answer, why) => {
+      bar.remove();
+      if (answer) {
+        const link = document.createElement("a");
+        link.href = "/jobs/" + answer.id;
+        link.textContent = file.name;
+        name.replaceWith(link);
+      } else {
+        const what = document.createElement("strong");
+        what.textContent = why;
+        item.append(what);
+      }
+      resolve(answer);
+    };
+    if (file.size > LARGE) {
+      inPieces(file, (done) => { bar.value = done; }).then(ended, (e) => ended(null, e.message));
+      return;
     }
+    const data = new FormData();
+    for (const [field, value] of said()) data.append(field, value);
     data.append("file", file);
     const request = new XMLHttpRequest();
     request.open("POST", "/v1/clips");
@@ -31,20 +97,9 @@ if (form) {
     request.responseType = "json";
     request.upload.onprogress = (e) => { if (e.lengthComputable) bar.value = e.loaded / e.total; };
     request.onloadend = () => {
-      bar.remove();
       const answer = request.response;
-      if (request.status === 200 || request.status === 202) {
-        const link = document.createElement("a");
-        link.href = "/jobs/" + answer.id;
-        link.textContent = file.name;
-        name.replaceWith(link);
-        resolve(answer);
-      } else {
-        const what = document.createElement("strong");
-        what.textContent = answer?.detail || answer?.title || String(request.status || "offline");
-        item.append(what);
-        resolve(null);
-      }
+      const taken = request.status === 200 || request.status === 202;
+      ended(taken ? answer : null, answer?.detail || answer?.title || String(request.status || "offline"));
     };
     request.send(data);
   });

@@ -62,7 +62,9 @@ pub(super) async fn enter(State(app): State<App>, words: Words, Form(entry): For
             response
         }
         Ok(_) => {
-            let value = format!("{COOKIE}={secret}; Path=/; HttpOnly; SameSite=Strict");
+            // Over TLS it never goes out in the clear.
+            let secure = if app.settings.certificate.is_some() { "; Secure" } else { "" };
+            let value = format!("{COOKIE}={secret}; Path=/; HttpOnly; SameSite=Strict{secure}");
             with_cookie(Redirect::to("/").into_response(), &value)
         }
     }

@@ -9,8 +9,8 @@ use anyhow::{Context, Result, bail};
 use seamline_campaign::store::SqlStore;
 use seamline_grown::MediaAt;
 use seamline_infer::Home;
-use seamline_pipeline::queue::{MediaFolder, Note, Submitter};
-use seamline_server::{Db, Listen, Quota, Server, Settings};
+use seamline_pipeline::queue::{MediaFolder, Note, Submitter, Uploads};
+use seamline_server::{Certificate, Db, Listen, Quota, Server, Settings};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -47,6 +47,9 @@ pub(crate) fn run(args: &ServeArgs) -> Result<ExitCode> {
     if !(args.rate.is_finite() && args.rate > 0.0) {
         bail!("--rate {}: a number above 0", args.rate);
     }
+    if args.tls_cert.is_some() && matches!(args.listen, Listen::Unix(_)) {
+        bail!("--tls-cert: a Unix socket speaks no TLS");
+    }
     let media = Arc::new(media(args)?);
     let db = Db::open(&args.at.store).with_context(|| args.at.store.to_string())?;
     let mut submitter = Submitter::new(&Home::resolve(), &args.work.options(), "http")?;
@@ -59,6 +62,10 @@ pub(crate) fn run(args: &ServeArgs) -> Result<ExitCode> {
         listen: args.listen.clone(),
         tokens: args.tokens,
         hosts: args.host.clone(),
+        certificate: match (&args.tls_cert, &args.tls_key) {
+            (Some(chain), Some(key)) => Some(Certificate { chain: chain.clone(), key: key.clone() }),
+            _ => None,
+        },
         quota: Quota {
             upload_bytes: u64::from(args.max_upload_mb) * 1_000_000,
             uploads: args.uploads,
@@ -76,10 +83,10 @@ pub(crate) fn run(args: &ServeArgs) -> Result<ExitCode> {
     };
     let stop = stop_on_signals()?;
     let server = Server::bind(settings, db, media.clone(), submitter, stop.clone())?;
+    let scheme = if args.tls_cert.is_some() { "https" } else { "http" };
     output::complain(&match (&args.listen, server.address()) {
         (Listen::Unix(path), _) => format!("listening on {}", path.display()),
-        (Listen::Tcp(_), Some(address)) => format!("listening on http://{address}"),
-        (Listen::Tcp(address), None) => format!("listening on http://{address}"),
+        (Listen::Tcp(asked), bound) => format!("listening on {scheme}://{}", bound.unwrap_or(*asked)),
     });
     // For the notes of the run, and for sweeping: a connection that no request waits for.
     let store = Mutex::new(open_store(&args.at.store)?);
@@ -119,11 +126,14 @@ pub(crate) fn run(args: &ServeArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn sweep(media: &MediaFolder, store: &Mutex<SqlStore>, stop: &AtomicBool) {
+fn sweep(media: &Arc<MediaFolder>, store: &Mutex<SqlStore>, stop: &AtomicBool) {
     let mut next = Instant::now();
     while !stop.load(Ordering::Relaxed) {
         if Instant::now() >= next {
             next = Instant::now() + SWEEP;
+            if let Err(e) = Uploads::open(media).and_then(|u| u.sweep()) {
+                output::complain(&e.to_string());
+            }
             if let Err(e) = media.sweep(&store.lock().unwrap_or_else(PoisonError::into_inner), 0) {
                 output::complain(&e.to_string());
             }

@@ -82,6 +82,31 @@ pub fn over_unix(socket: &Path, method: &str, path: &str, headers: &[(&str, &str
     exchange(stream, &head(method, path, headers, body.len(), "localhost"), body)
 }
 
+/// By TLS, trusting that certificate and no other, which is for `localhost`.
+pub fn over_tls(
+    address: &str,
+    trusted: &rustls::pki_types::CertificateDer<'static>,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Answer {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(trusted.clone()).unwrap();
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let name = "localhost".try_into().unwrap();
+    let client = rustls::ClientConnection::new(std::sync::Arc::new(config), name).unwrap();
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(90))).unwrap();
+    let stream = rustls::StreamOwned::new(client, stream);
+    exchange(stream, &head(method, path, headers, body.len(), "localhost"), body)
+}
+
 /// Sends only a part of the body, then goes away.
 pub fn cut_off(address: &str, path: &str, kind: &str, body: &[u8], sent: usize) {
     let mut stream = TcpStream::connect(address).unwrap();

@@ -7,7 +7,10 @@ use rusqlite::{Connection, ErrorCode, ToSql, params_from_iter};
 
 impl From<rusqlite::Error> for StoreError {
     fn from(e: rusqlite::Error) -> Self {
+        let extended = e.sqlite_error().map(|e| e.extended_code);
         match e.sqlite_error_code() {
+            // The file that processes share beside a log that is written ahead could not grow.
+            _ if extended == Some(rusqlite::ffi::SQLITE_IOERR_SHMSIZE) => Self::Full,
             Some(ErrorCode::DiskFull) => Self::Full,
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy,
             _ => Self::Database(e.to_string()),
