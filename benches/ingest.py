@@ -6,61 +6,21 @@
 Only what was run stands in the table. Parts can be chosen with --only.
 """
 import argparse
-import http.client
 import json
 import os
 import random
-import shutil
 import signal
-import socket
 import statistics
-import struct
 import subprocess
 import tempfile
 import threading
 import time
 from pathlib import Path
 
+from ingest_places import LIGHT, Place, Servers, memory_mb, tone
+from ingest_server import latency, malformed, memory, uploads
+
 ROOT = Path(__file__).resolve().parent.parent
-
-
-def tone(path, seed, seconds=1, rate=16_000, channels=1):
-    """A recording that is like no other: noise."""
-    data = random.Random(seed).randbytes(2 * rate * channels * seconds)
-    form = struct.pack("<IHHIIHH", 16, 1, channels, rate, 2 * rate * channels, 2 * channels, 16)
-    head = b"RIFF" + struct.pack("<I", 36 + len(data)) + b"WAVEfmt " + form
-    path.write_bytes(head + b"data" + struct.pack("<I", len(data)) + data)
-
-
-class Place:
-    def __init__(self, binary, dir):
-        self.binary, self.dir = str(Path(binary).resolve()), Path(dir)
-        (self.dir / "in").mkdir()
-
-    def args(self, *args):
-        return [self.binary, *map(str, args), "--store", "s.db"]
-
-    def run(self, *args):
-        return subprocess.run(self.args(*args), cwd=self.dir, capture_output=True, text=True)
-
-    def start(self, *args, **more):
-        return subprocess.Popen(self.args(*args), cwd=self.dir, stderr=subprocess.PIPE, text=True, **more)
-
-    def verdicts(self):
-        path = self.dir / "out.jsonl"
-        lines = path.read_text().split("\n")[:-1] if path.exists() else []
-        return [json.loads(line)["path"] for line in lines]
-
-    def serve(self, *more):
-        process = self.start("serve", "--listen", "127.0.0.1:0", "--quiet", *more)
-        for line in process.stderr:
-            if "listening on http://" in line:
-                threading.Thread(target=lambda: [None for _ in process.stderr], daemon=True).start()
-                return process, line.split("http://")[1].strip()
-        raise SystemExit("the server did not start")
-
-
-LIGHT = ("--detectors", "perth")
 
 
 def kills(place, clips=500, rounds=10):
@@ -85,51 +45,6 @@ def kills(place, clips=500, rounds=10):
         "reported_twice": max(twice, len(seen) - len(set(seen))), "store_check": check,
         "seconds": round(time.monotonic() - began, 1),
     }
-
-
-def latency(place, rate=200, seconds=20):
-    for n in range(400):
-        tone(place.dir / "in" / f"{n:04}.wav", 10_000 + n)
-    some = place.run("watch", "in", "--once", "--settle", "0.1", "-w", 2, "--quiet", *LIGHT)
-    assert some.returncode == 0, some.stderr
-    for n in range(400):
-        tone(place.dir / "in" / f"more-{n:04}.wav", 20_000 + n, 4)
-    process, address = place.serve("-w", 1, "--rate", 100_000, *LIGHT)
-    lines = "".join(json.dumps({"path": f"in/more-{n:04}.wav"}) + "\n" for n in range(400))
-    (place.dir / "more.ndjson").write_text(lines)
-    assert place.run("ingest", "more.ndjson", "--submit-only", *LIGHT).returncode == 0
-    host, port = address.split(":")
-    c = http.client.HTTPConnection(host, int(port))
-    c.request("GET", "/v1/clips?limit=200")
-    clips = [x["sha256"] for x in json.loads(c.getresponse().read())["clips"]]
-    times, lock, bad = [], threading.Lock(), []
-
-    def client(n, threads):
-        c = http.client.HTTPConnection(host, int(port))
-        rng, due = random.Random(n), time.monotonic() + n / rate
-        end = time.monotonic() + seconds
-        while due < end:
-            time.sleep(max(0, due - time.monotonic()))
-            # From when it was due: a server that keeps one waiting does not keep the next ones out of the figures.
-            c.request("GET", "/v1/reports/" + rng.choice(clips))
-            answer = c.getresponse()
-            answer.read()
-            with lock:
-                times.append((time.monotonic() - due) * 1e3)
-                bad.extend([answer.status] if answer.status != 200 else [])
-            due += threads / rate
-
-    threads = [threading.Thread(target=client, args=(n, 8)) for n in range(8)]
-    [t.start() for t in threads]
-    [t.join() for t in threads]
-    c.request("GET", "/v1/jobs?state=queued&limit=1")
-    busy = bool(json.loads(c.getresponse().read())["jobs"])
-    process.terminate()
-    process.wait()
-    times.sort()
-    at = lambda q: round(times[int(len(times) * q)], 2)
-    return {"requests": len(times), "per_second": rate, "refused": len(bad), "p50_ms": at(0.5), "p95_ms": at(0.95),
-            "p99_ms": at(0.99), "scanning_to_the_end": busy}
 
 
 def fairness(place, short=60):
@@ -160,7 +75,7 @@ def manifest(place, lines=200_000):
     rss, began = [], time.monotonic()
     while p.poll() is None:
         try:
-            rss.append(int(Path(f"/proc/{p.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE") / 1e6)
+            rss.append(memory_mb(p.pid))
         except (OSError, IndexError):
             break
         time.sleep(0.25)
@@ -169,6 +84,24 @@ def manifest(place, lines=200_000):
     tenth = max(1, len(rss) // 10)
     return {"lines": lines, "seconds": round(seconds, 1), "lines_per_s": round(lines / seconds),
             "rss_mb_after_a_tenth": round(max(rss[:tenth + 1]), 1), "rss_mb_most": round(max(rss), 1)}
+
+
+def cores(place, clips=200):
+    """How busy a folder of mixed clips keeps the cores, every default model, start-up and end included."""
+    rng = random.Random(3)
+    for n in range(clips):
+        if n % 2:
+            tone(place.dir / "in" / f"{n:03}.wav", 50_000 + n, rng.randint(1, 20))
+        else:
+            subprocess.run(["ffmpeg", "-nostdin", "-v", "error", "-f", "lavfi", "-i", f"testsrc2=s=640x360:r=25:d={rng.randint(2, 8)}",
+                            "-f", "lavfi", "-i", f"anoisesrc=seed={n}", "-shortest", "-c:v", "libx264", "-preset", "ultrafast",
+                            place.dir / "in" / f"{n:03}.mp4"], check=True)
+    count, began = os.cpu_count(), time.monotonic()
+    p = place.start("watch", "in", "--out", "out.jsonl", "--settle", "0.1", "--once", "-w", count, "--quiet")
+    _, status, used = os.wait4(p.pid, 0)
+    wall = time.monotonic() - began
+    assert status == 0 and len(place.verdicts()) == clips, (status, p.stderr.read())
+    return {"clips": clips, "cores": count, "seconds": round(wall, 1), "busy": (used.ru_utime + used.ru_stime) / wall / count}
 
 
 def queue(place, program, jobs, clips):
@@ -181,53 +114,6 @@ def grown(program, jobs, lanes):
     out = subprocess.run([str(Path(program).resolve()), str(jobs), str(lanes)], capture_output=True, text=True)
     assert out.returncode == 0, out.stderr
     return json.loads(out.stdout)
-
-
-class Servers:
-    """A real PostgreSQL and a real nats-server on loopback, in a folder of their own."""
-
-    def __init__(self, dir):
-        self.dir, self.bin = Path(dir), max(Path("/usr/lib/postgresql").glob("*/bin"))
-        self.running = []
-        self.as_user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.getuid() == 0 else []
-        if self.as_user:
-            shutil.chown(self.dir, "postgres", "postgres")
-        self.run("initdb", "-U", "seamline", "-A", "trust", "--locale=C", "-E", "UTF8", "-D", self.dir / "data")
-        db, broker = self.port(), self.port()
-        self.start([*self.as_user, str(self.bin / "postgres"), "-D", str(self.dir / "data"), "-p", str(db),
-                    "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="], db)
-        self.start(["nats-server", "-a", "127.0.0.1", "-p", str(broker), "-js", "-sd", str(self.dir / "nats")], broker)
-        self.run("createdb", "-h", "127.0.0.1", "-p", str(db), "-U", "seamline", "seen")
-        self.store = f"postgres://seamline@127.0.0.1:{db}/seen"
-        self.queue = f"nats://127.0.0.1:{broker}"
-
-    def run(self, program, *args):
-        subprocess.run([*self.as_user, str(self.bin / program), *map(str, args)], check=True, capture_output=True, cwd=self.dir)
-
-    @staticmethod
-    def port():
-        with socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            return s.getsockname()[1]
-
-    def start(self, command, port):
-        self.running.append(subprocess.Popen(command, cwd=self.dir, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
-        for _ in range(600):
-            with socket.socket() as s:
-                if s.connect_ex(("127.0.0.1", port)) == 0 and self.ready(port):
-                    return
-            time.sleep(0.1)
-        raise SystemExit(f"{command[0]} did not start")
-
-    def ready(self, port):
-        if len(self.running) > 1:
-            return True
-        return subprocess.run([str(self.bin / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)]).returncode == 0
-
-    def end(self):
-        for p in reversed(self.running):
-            p.send_signal(signal.SIGINT)
-            p.wait()
 
 
 def workers(place, clips, seconds=8):
@@ -285,6 +171,20 @@ def table(results, profile):
         text += ["## Reports while scanning", f"`GET /v1/reports/SHA256` at {r['per_second']} a second from eight connections, times from when each was due; the worker {state}.", "",
                  "| requests | refused | p50 | p95 | p99 |", "|---|---|---|---|---|",
                  f"| {r['requests']} | {r['refused']} | {r['p50_ms']} ms | {r['p95_ms']} ms | {r['p99_ms']} ms |", ""]
+    if r := results.get("uploads"):
+        text += ["## Uploads at once", f"{r['fast']} uploads at once of three seconds of sound while {r['slow']} clients send theirs by a hundred bytes every tenth of a second.", "",
+                 "| taken | p50 | slowest | judged | store check |", "|---|---|---|---|---|",
+                 f"| {r['taken']} of {r['fast']} | {r['p50_s']} s | {r['most_s']} s | {r['done']} | {r['store_check']} |", ""]
+    if r := results.get("malformed"):
+        answers = ", ".join(f"{n} times {'no answer' if status == '0' else status}" for status, n in r["answers"].items())
+        text += ["## Malformed requests", f"Forms and tus requests that are wrong in some way, {r['seconds']} seconds, one after the other: {r['requests']:,} requests. "
+                 f"Answers: {answers}. Afterwards the server {'lived' if r['alive'] else 'had died'} and a clip was {'taken' if r['then_taken'] else 'refused'}.", ""]
+    if r := results.get("memory"):
+        text += ["## Memory of the server", f"{r['jobs']:,} small files handed in over HTTP and judged by two workers; memory in MB after each tenth: "
+                 f"{', '.join(map(str, r['rss_mb_by_tenth']))}.", ""]
+    if r := results.get("cores"):
+        text += ["## Cores kept busy", f"`watch --once` over {r['clips']} mixed clips, every default model, {r['cores']} workers on {r['cores']} cores, from start to end: "
+                 f"{r['busy']:.0%} of {r['seconds']} seconds.", ""]
     if r := results.get("manifest"):
         text += ["## A long manifest", "`ingest --submit-only`; every line names a file that is opened and hashed.", "",
                  "| lines | a second | memory after a tenth | most |", "|---|---|---|---|",
@@ -319,8 +219,9 @@ def main():
     p.add_argument("--queue-bench", default=ROOT / "target/release/examples/queue_bench")
     p.add_argument("--grown-bench", default=ROOT / "target/release/examples/grown_bench")
     p.add_argument("--profile", default="release build")
-    p.add_argument("--only", default="kills,fairness,latency,manifest,queue,grown,workers")
+    p.add_argument("--only", default="kills,fairness,latency,uploads,malformed,memory,cores,manifest,queue,grown,workers")
     p.add_argument("--jobs", type=int, default=500)
+    p.add_argument("--served", type=int, default=100_000)
     p.add_argument("--grown-jobs", type=int, default=5_000)
     p.add_argument("--worker-clips", type=int, default=60)
     p.add_argument("--lines", type=int, default=1_000_000)
@@ -335,6 +236,8 @@ def main():
             place = Place(args.binary, dir)
             results[part] = {
                 "kills": lambda: kills(place, args.jobs), "fairness": lambda: fairness(place), "latency": lambda: latency(place),
+                "uploads": lambda: uploads(place), "malformed": lambda: malformed(place), "memory": lambda: memory(place, args.served),
+                "cores": lambda: cores(place),
                 "manifest": lambda: manifest(place, args.lines), "queue": lambda: queue(place, args.queue_bench, 3_000, args.clips),
                 "grown": lambda: grown(args.grown_bench, args.grown_jobs, 8), "workers": lambda: workers(place, args.worker_clips),
             }[part]()
