@@ -88,6 +88,7 @@ fn submission(n: u32, priority: i8) -> Submission {
         by: "k.m.".into(),
         claim: "filmed\0today".into(),
         sightings: vec![Sighting { url: "u".repeat(9_000), channel: "c".into(), seen_at: at(7) }],
+        callback: Some("https://desk.example.org/".into()),
     }
 }
 

@@ -130,3 +130,23 @@ pub trait SharedMedia: Send + Sync {
     /// A file with the clip's bytes, at its beginning; of at most `size` bytes.
     fn get(&self, clip: &ClipId, size: u64) -> Result<File, SharedError>;
 }
+
+/// Why somebody could not be told that a job ended.
+#[derive(Debug, thiserror::Error)]
+pub enum HeraldError {
+    /// He does not want to hear it, or may not: saying it again changes nothing.
+    #[error("{0}")]
+    Refused(String),
+    /// He is not there now.
+    #[error("{0}")]
+    Away(String),
+}
+
+/// Tells programs elsewhere that jobs ended.
+pub trait Herald: Send + Sync {
+    /// Whether that URL may be told; if not, why.
+    fn allows(&self, url: &str) -> Result<(), String>;
+
+    /// Says it; `body` is JSON. At least once: an answer may be lost.
+    fn tell(&self, url: &str, body: &[u8]) -> Result<(), HeraldError>;
+}

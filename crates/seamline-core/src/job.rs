@@ -228,6 +228,8 @@ pub struct Submission {
     pub claim: String,
     /// Where it was seen.
     pub sightings: Vec<Sighting>,
+    /// A URL that is told when it ends.
+    pub callback: Option<String>,
 }
 
 /// What submitting came to.

@@ -9,6 +9,12 @@ use std::str::FromStr;
 #[error("{0}")]
 pub struct AddressError(String);
 
+impl AddressError {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self(message.into())
+    }
+}
+
 fn wrong<T>(message: impl Into<String>) -> Result<T, AddressError> {
     Err(AddressError(message.into()))
 }

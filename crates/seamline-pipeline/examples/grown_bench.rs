@@ -29,6 +29,7 @@ fn submission(n: u64, digest: Sha256Hash) -> Submission {
         by: String::new(),
         claim: String::new(),
         sightings: Vec::new(),
+        callback: None,
     }
 }
 

@@ -30,6 +30,17 @@ pub(crate) struct SharedArgs {
     pub(crate) media: Option<MediaAt>,
 }
 
+/// Who may be told when a job ends.
+#[derive(Args, Debug, Clone)]
+pub(crate) struct CallbackArgs {
+    /// A host, NAME or NAME:PORT, that may be told when a job ends; nobody is unless it is named here
+    #[arg(long, value_name = "HOST", requires = "callback_secret")]
+    pub(crate) callback_host: Vec<String>,
+    /// Signs what is said to them, so that they know it is us; 32 bytes or more
+    #[arg(long, value_name = "SECRET", env = "SEAMLINE_CALLBACK_SECRET", hide_env_values = true)]
+    pub(crate) callback_secret: Option<String>,
+}
+
 /// Judge what is handed in elsewhere, beside other machines.
 ///
 /// Takes jobs until it is told to end. Killed at any time, what it had in hand is judged by another.
@@ -49,6 +60,8 @@ pub(crate) struct WorkerArgs {
     /// End when nothing is left
     #[arg(long)]
     pub(crate) once: bool,
+    #[command(flatten)]
+    pub(crate) callbacks: CallbackArgs,
     #[command(flatten)]
     pub(crate) work: WorkArgs,
     /// Say nothing of single clips
@@ -105,7 +118,7 @@ pub(crate) struct WatchArgs {
 #[derive(Args, Debug)]
 #[command(after_help = "\
 One JSON object a line: path (needed; relative to the manifest), who, where (a URL), when (RFC 3339), channel, claim,
-priority (-100 to 100), deadline (RFC 3339).
+priority (-100 to 100), deadline (RFC 3339), callback (a URL that is told when the clip's job ends).
   {\"path\":\"a.mp4\",\"where\":\"https://example.org/1\",\"when\":\"2026-11-27T10:50:55Z\",\"claim\":\"filmed today\"}
 
 A line that cannot be used is named and passed over. Run again, it goes on where it stopped.
@@ -126,6 +139,8 @@ pub(crate) struct IngestArgs {
     pub(crate) again: bool,
     #[command(flatten)]
     pub(crate) shared: SharedArgs,
+    #[command(flatten)]
+    pub(crate) callbacks: CallbackArgs,
     #[command(flatten)]
     pub(crate) work: WorkArgs,
     /// Say nothing of single clips
@@ -199,6 +214,8 @@ pub(crate) struct ServeArgs {
     /// Requests a second for each token
     #[arg(long, value_name = "N", default_value_t = 50.0)]
     pub(crate) rate: f64,
+    #[command(flatten)]
+    pub(crate) callbacks: CallbackArgs,
     /// Only take clips and show verdicts; something else works through the queue
     #[arg(long)]
     pub(crate) no_work: bool,

@@ -241,6 +241,12 @@ pub(super) fn submit_in(tx: &Db, s: &Submission, rules: &Rules, at: Moment) -> R
         params![n, at.as_millis(), s.origin, s.by, s.path, s.claim],
     )?;
     add_sightings(tx, n, &s.clip, &s.sightings)?;
+    if let Some(url) = &s.callback {
+        tx.execute(
+            "INSERT INTO callback (job, url) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+            params![n, url],
+        )?;
+    }
     Ok(Submitted { id, new, state })
 }
 

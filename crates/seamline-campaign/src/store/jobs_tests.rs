@@ -31,6 +31,7 @@ fn submission(n: u32, size: u64) -> Submission {
         by: "k.m.".into(),
         claim: String::new(),
         sightings: Vec::new(),
+        callback: None,
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod access;
 mod at;
+mod callbacks;
 mod check;
 mod clusters;
 mod completion;
@@ -21,6 +22,7 @@ mod walk;
 
 pub use access::{AuditEntry, Role, Token};
 pub use at::{PostgresUrl, StoreAt};
+pub use callbacks::Callback;
 pub use completion::{Beside, ManifestMark};
 pub use offers::{Claim, Offer};
 pub use places::{FileIdentity, OutletMark, WatchedFile};

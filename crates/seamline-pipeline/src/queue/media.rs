@@ -335,6 +335,7 @@ mod tests {
             by: String::new(),
             claim: String::new(),
             sightings: Vec::new(),
+            callback: None,
         };
         store.submit(&s, &Rules::default(), Moment::EPOCH).unwrap();
         put(&folder, &store, &[3; 40]).unwrap();

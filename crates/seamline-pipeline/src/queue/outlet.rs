@@ -103,7 +103,7 @@ mod tests {
 
     fn end_one(store: &mut SqlStore, n: u32) {
         let digest = Sha256Hash::of(b"pipeline");
-        let s = Submitter { pipeline_digest: digest, origin: "test", shared: None };
+        let s = Submitter::of(digest, "test");
         let clip = Sha256Hash::of(&n.to_le_bytes());
         let rules = Rules::default();
         let at = Moment::EPOCH;

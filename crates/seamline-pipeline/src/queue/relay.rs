@@ -192,7 +192,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut store = SqlStore::open(&dir.path().join("s.db")).unwrap();
         let (digest, rules, at) = (Sha256Hash::of(b"pipeline"), Rules::default(), Moment::EPOCH);
-        let s = Submitter { pipeline_digest: digest, origin: "test", shared: None };
+        let s = Submitter::of(digest, "test");
         let mut add = |n: u8, priority| {
             let said = Said { priority, ..Said::default() };
             let job = s.known(Sha256Hash::of(&[n]), 1, n.to_string(), "/x".into(), &said);

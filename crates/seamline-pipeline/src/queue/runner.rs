@@ -8,14 +8,15 @@
 //! With a broker a lane takes names of jobs from it instead of asking the store for the next; the lease is the store's
 //! all the same. A store or a broker that goes away is waited for, until the run is stopped.
 
+use super::callbacks::Callbacks;
 use super::relay::{Relay, Round};
 use super::submit::is_shared;
 use crate::judge::{Judge, Judged, Outlook, open_clip};
 use crate::record::{Lines, RecordError, Recorder, later, now};
 use crate::scan::{Scan, ScanError};
 use crate::supervise::{Worker, WorkerSetup};
-use seamline_campaign::store::{Claim, SqlStore, StoreAt};
-use seamline_core::grown::{Broker, SharedError, SharedMedia, Ticket};
+use seamline_campaign::store::{Callback, Claim, SqlStore, StoreAt};
+use seamline_core::grown::{Broker, Herald, HeraldError, SharedError, SharedMedia, Ticket};
 use seamline_core::job::{Failure, FailureCode, Job, JobError, JobQueue, JobState, Lane, Lease, Rules};
 use seamline_core::{RunInfo, Stage};
 use seamline_infer::Home;
@@ -85,6 +86,8 @@ pub struct Runner {
     pub broker: Option<Arc<dyn Broker>>,
     /// Where clips are that were handed in elsewhere.
     pub media: Option<Arc<dyn SharedMedia>>,
+    /// What tells others that jobs ended; `None` = another run does, or nobody.
+    pub herald: Option<Arc<dyn Herald>>,
     /// How jobs are handed out and given up.
     pub rules: Rules,
 }
@@ -111,6 +114,7 @@ impl Runner {
             lanes: lanes.max(1),
             broker: None,
             media: None,
+            herald: None,
             rules: Rules::default(),
         };
         Ok((runner, said))
@@ -153,6 +157,15 @@ impl Runner {
                 };
                 scope.spawn(move || self.relay(relay, &over, on));
             }
+            if let Some(herald) = self.herald.as_deref() {
+                let callbacks = Callbacks::new(herald, owner);
+                let over = || {
+                    stop.load(Ordering::Relaxed)
+                        || halt.load(Ordering::Relaxed)
+                        || working.load(Ordering::Relaxed) == 0
+                };
+                scope.spawn(move || self.call_back(callbacks, &over, on));
+            }
             for n in 0..=self.lanes {
                 let (trouble, halt, heavy, working) = (&trouble, &halt, &heavy, &working);
                 let lane = if n == self.lanes { Lane::Light } else { Lane::Any };
@@ -193,6 +206,31 @@ impl Runner {
                     quiet = true;
                     std::thread::sleep(AWAY);
                 }
+            }
+        }
+    }
+
+    /// Tells who asked for it that jobs ended, until no more end here; what ended last is told too.
+    fn call_back(&self, mut callbacks: Callbacks<'_>, over: &dyn Fn() -> bool, on: &(dyn Fn(Note<'_>) + Sync)) {
+        let lost = |c: &Callback, e: &HeraldError| {
+            on(Note::Trouble(format!("{}: {} is not told: {e}", c.job.path, c.url)));
+        };
+        let mut store = None;
+        loop {
+            let last = over();
+            let round = match &mut store {
+                Some(store) => callbacks.round(store, &lost).map_err(|e| e.to_string()),
+                None => SqlStore::at(&self.store).map_err(|e| e.to_string()).map(|new| {
+                    store = Some(new);
+                    1
+                }),
+            };
+            match round {
+                Ok(0) | Err(_) if last => return,
+                Ok(0) => std::thread::sleep(IDLE),
+                Ok(_) => {}
+                // The lanes say so too.
+                Err(_) => std::thread::sleep(AWAY),
             }
         }
     }

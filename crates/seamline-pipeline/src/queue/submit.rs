@@ -3,7 +3,7 @@
 use crate::engine::{EngineError, Plan};
 use crate::judge::{hash, open_clip};
 use crate::options::ScanOptions;
-use seamline_core::grown::{SharedError, SharedMedia};
+use seamline_core::grown::{Herald, SharedError, SharedMedia};
 use seamline_core::job::{Sighting, Submission};
 use seamline_core::{ClipId, Moment, Sha256Hash};
 use seamline_infer::Home;
@@ -48,6 +48,8 @@ pub struct Said {
     pub claim: String,
     /// Where and when it was seen.
     pub sightings: Vec<Sighting>,
+    /// A URL that is told when it ends; see [`Submitter::may_tell`].
+    pub callback: Option<String>,
     /// Its priority.
     pub priority: i8,
     /// When it is no longer of use.
@@ -63,12 +65,27 @@ pub struct Submitter {
     pub origin: &'static str,
     /// Where other machines find clips; `None` = where they lie.
     pub shared: Option<Arc<dyn SharedMedia>>,
+    /// What tells others that jobs ended; `None` = nobody is told.
+    pub herald: Option<Arc<dyn Herald>>,
 }
 
 impl Submitter {
     /// For the pipeline that these options make; loads no model.
     pub fn new(home: &Home, options: &ScanOptions, origin: &'static str) -> Result<Self, EngineError> {
-        Ok(Self { pipeline_digest: Plan::new(home, options)?.digest(options), origin, shared: None })
+        Ok(Self::of(Plan::new(home, options)?.digest(options), origin))
+    }
+
+    /// For a pipeline that is known.
+    pub fn of(pipeline_digest: Sha256Hash, origin: &'static str) -> Self {
+        Self { pipeline_digest, origin, shared: None, herald: None }
+    }
+
+    /// Whether that URL may be told when a job ends; if not, why.
+    pub fn may_tell(&self, url: &str) -> Result<(), String> {
+        match &self.herald {
+            Some(herald) => herald.allows(url),
+            None => Err("nobody is told here; see --callback-host".into()),
+        }
     }
 
     /// Reads a file to its end, puts it where other machines find it, and makes a job of it.
@@ -106,6 +123,7 @@ impl Submitter {
             by: said.by.clone(),
             claim: said.claim.clone(),
             sightings: said.sightings.clone(),
+            callback: said.callback.clone(),
         }
     }
 }

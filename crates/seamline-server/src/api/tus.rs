@@ -181,7 +181,7 @@ pub(crate) async fn create(
     let given = headers.get("upload-metadata").map(HeaderValue::to_str).transpose();
     let said = metadata(given.map_err(|_| Problem::bad("upload-metadata: not text"))?.unwrap_or_default())?;
     // Wrong now is better than wrong when everything has been sent.
-    fields(&said)?;
+    fields(&said)?.1.done(&app, &caller)?;
     let announced = Announced { length, owner: caller.token, said, job: None };
     let id = uploads(&app, move |u| u.begin(&announced)).await?;
     Ok(answer(StatusCode::CREATED, &[("location", format!("/v1/uploads/{id}")), expires()]))
@@ -297,7 +297,7 @@ async fn receive(app: &App, resumed: Resumed, body: Body) -> Result<(Resumed, Op
 /// Makes a job of a whole upload: its name.
 async fn become_job(app: &App, caller: &Caller, resumed: Resumed) -> Result<String, Problem> {
     let (name, fields) = fields(&resumed.announced.said)?;
-    let said = fields.done(caller);
+    let said = fields.done(app, caller)?;
     let shared = Arc::new(Mutex::new(resumed));
     let whole = shared.clone();
     let jobs = submit_whole(app, caller, said, move |db| {

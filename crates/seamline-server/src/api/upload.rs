@@ -43,6 +43,8 @@ pub(crate) struct ClipForm {
     priority: Option<i8>,
     /// When its verdict is no longer of use, RFC 3339.
     deadline: Option<String>,
+    /// A URL that is told when its job ends; only hosts that the operator listed.
+    callback: Option<String>,
 }
 
 /// A file that is whole; without its job it leaves nothing.
@@ -70,19 +72,23 @@ impl Fields {
             "claim" => self.said.claim = text,
             "priority" => self.said.priority = priority(&text)?,
             "deadline" => self.said.deadline = super::moment("deadline", Some(&text))?,
+            "callback" => self.said.callback = Some(text).filter(|t| !t.is_empty()),
             other => return Err(Problem::bad(format!("no field is called {:?}", short(other)))),
         }
         Ok(())
     }
 
-    /// All of it, said by this caller now.
-    pub(crate) fn done(mut self, caller: &Caller) -> Said {
+    /// All of it, said by this caller now. Refused where it asks for somebody to be told who may not be.
+    pub(crate) fn done(mut self, app: &App, caller: &Caller) -> Result<Said, Problem> {
+        if let Some(url) = &self.said.callback {
+            app.submitter.may_tell(url).map_err(|why| Problem::bad(format!("callback: {why}")))?;
+        }
         self.said.by = caller.name.clone();
         if !self.url.is_empty() || !self.channel.is_empty() || self.seen_at.is_some() {
             let seen_at = self.seen_at.unwrap_or_else(now);
             self.said.sightings.push(Sighting { url: self.url, channel: self.channel, seen_at });
         }
-        self.said
+        Ok(self.said)
     }
 }
 
@@ -110,7 +116,7 @@ pub(crate) async fn receive(
     let mut fields = Fields::default();
     for _ in 0..FIELDS {
         let Some(field) = form.next_field().await.map_err(|e| broken(&e))? else {
-            got.said = fields.done(caller);
+            got.said = fields.done(app, caller)?;
             return Ok(got);
         };
         let name = field.name().unwrap_or_default().to_owned();

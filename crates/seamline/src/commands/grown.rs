@@ -1,10 +1,11 @@
 //! What a run shares with other machines: connecting to it, and waiting for it when it is away.
 
+use crate::cli_ingest::CallbackArgs;
 use anyhow::{Context, Result, bail};
 use seamline_campaign::store::{StoreAt, StoreError};
-use seamline_core::grown::{Broker, SharedError, SharedMedia};
+use seamline_core::grown::{Broker, Herald, SharedError, SharedMedia};
 use seamline_core::job::JobError;
-use seamline_grown::{Folder, MediaAt, Nats, NatsAt, S3};
+use seamline_grown::{Folder, MediaAt, Nats, NatsAt, S3, Webhooks};
 use seamline_pipeline::queue::{OutletError, SubmitError};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,6 +19,15 @@ pub(crate) fn broker(at: Option<&NatsAt>) -> Result<Option<Arc<dyn Broker>>> {
     let Some(at) = at else { return Ok(None) };
     let nats = Nats::connect(at).with_context(|| format!("--queue {at}"))?;
     Ok(Some(Arc::new(nats)))
+}
+
+/// What tells others that jobs ended, where anybody may be told.
+pub(crate) fn herald(args: &CallbackArgs) -> Result<Option<Arc<dyn Herald>>> {
+    let (hosts, Some(secret)) = (&args.callback_host, &args.callback_secret) else { return Ok(None) };
+    if hosts.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Arc::new(Webhooks::new(hosts, secret).context("--callback-host")?)))
 }
 
 /// Where other machines find clips, where there are any.

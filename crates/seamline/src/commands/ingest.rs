@@ -47,6 +47,7 @@ struct Line {
     #[serde(default)]
     priority: i64,
     deadline: Option<Moment>,
+    callback: Option<String>,
 }
 
 pub(crate) fn run(args: &IngestArgs) -> Result<ExitCode> {
@@ -55,6 +56,7 @@ pub(crate) fn run(args: &IngestArgs) -> Result<ExitCode> {
     let bad = AtomicU64::new(0);
     let mut submitter = Submitter::new(&Home::resolve(), &args.work.options(), "ingest")?;
     submitter.shared = grown::media(args.shared.media.as_ref(), &args.at.store)?;
+    submitter.herald = grown::herald(&args.callbacks)?;
     let mut store = open_store(&args.at.store)?;
     manifest.resume(&store, args.again)?;
     if args.submit_only {
@@ -64,6 +66,7 @@ pub(crate) fn run(args: &IngestArgs) -> Result<ExitCode> {
         let broker = grown::broker(args.shared.queue.as_ref())?;
         let mut runner = args.work.runner(&args.at.store)?;
         (runner.broker, runner.media) = (broker, submitter.shared.clone());
+        runner.herald = submitter.herald.clone();
         let (drain, over) = (AtomicBool::new(false), AtomicBool::new(false));
         let quiet = args.quiet;
         let judged = std::thread::scope(|scope| -> Result<()> {
@@ -244,7 +247,11 @@ impl Manifest {
             sightings: seen.then(sighting).into_iter().collect(),
             priority,
             deadline: line.deadline,
+            callback: line.callback.clone(),
         };
+        if let Some(url) = &said.callback {
+            submitter.may_tell(url).map_err(|why| anyhow::anyhow!("callback {url}: {why}"))?;
+        }
         Ok(Some(submitter.file(&self.folder.join(&line.path), &said, stop)?))
     }
 }

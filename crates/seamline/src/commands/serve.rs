@@ -58,6 +58,7 @@ pub(crate) fn run(args: &ServeArgs) -> Result<ExitCode> {
         Some(UploadsAt::Here(_)) | None => None,
     };
     submitter.shared = grown::media(shared, &args.at.store)?;
+    submitter.herald = grown::herald(&args.callbacks)?;
     let settings = Settings {
         listen: args.listen.clone(),
         tokens: args.tokens,
@@ -79,6 +80,7 @@ pub(crate) fn run(args: &ServeArgs) -> Result<ExitCode> {
         let broker = grown::broker(args.queue.as_ref())?;
         let mut runner = args.work.runner(&args.at.store)?;
         (runner.broker, runner.media) = (broker, submitter.shared.clone());
+        runner.herald = submitter.herald.clone();
         Some(runner)
     };
     let stop = stop_on_signals()?;
