@@ -1,7 +1,7 @@
 //! Says to programs elsewhere that a job ended: one signed POST, only to hosts that the operator listed.
 
 use crate::address::AddressError;
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::{Hmac, Mac};
 use reqwest::{Client, Url, redirect};
 use seamline_core::grown::{Herald, HeraldError};
 use sha2::Sha256;
@@ -28,7 +28,9 @@ impl Webhooks {
     /// `hosts`: `NAME` or `NAME:PORT`; without a port, the one that is usual.
     pub fn new(hosts: &[String], secret: &str) -> Result<Self, AddressError> {
         if secret.len() < SECRET {
-            return Err(AddressError::new(format!("the secret that signs callbacks has fewer than {SECRET} bytes")));
+            return Err(AddressError::new(format!(
+                "the secret that signs callbacks has fewer than {SECRET} bytes"
+            )));
         }
         let hosts = hosts.iter().map(|h| host(h)).collect::<Result<_, _>>()?;
         // One provider for the whole process; that another was chosen before is as good.
@@ -42,7 +44,8 @@ impl Webhooks {
             .user_agent(concat!("seamline/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|e| failed(&e))?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| failed(&e))?;
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| failed(&e))?;
         Ok(Self { hosts, secret: secret.as_bytes().to_vec(), client, runtime })
     }
 
@@ -70,7 +73,7 @@ impl Webhooks {
     /// `t=SECONDS,v1=HEX`: an HMAC-SHA256 (RFC 2104) of `SECONDS.BODY`, so that what was heard cannot be said again later.
     fn sign(&self, seconds: u64, body: &[u8]) -> String {
         // A key of any length will do.
-        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.secret) else { return String::new() };
+        let Ok(mut mac) = <Hmac<Sha256> as Mac>::new_from_slice(&self.secret) else { return String::new() };
         mac.update(format!("{seconds}.").as_bytes());
         mac.update(body);
         let hex: String = mac.finalize().into_bytes().iter().map(|b| format!("{b:02x}")).collect();
@@ -82,9 +85,11 @@ fn host(text: &str) -> Result<(String, Option<u16>), AddressError> {
     let odd = || AddressError::new(format!("{text}: expected NAME or NAME:PORT"));
     // As a URL has it: lower case, and in the form that names are looked up in.
     let url = Url::parse(&format!("https://{text}/")).map_err(|_| odd())?;
-    let plain = url.path() == "/" && url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+    let plain =
+        url.path() == "/" && url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
     let name = url.host_str().filter(|_| plain).ok_or_else(odd)?;
-    let port = text.rsplit_once(':').filter(|(_, p)| p.bytes().all(|b| b.is_ascii_digit())).map(|(_, p)| p.parse());
+    let port =
+        text.rsplit_once(':').filter(|(_, p)| p.bytes().all(|b| b.is_ascii_digit())).map(|(_, p)| p.parse());
     Ok((name.to_owned(), port.transpose().map_err(|_| odd())?))
 }
 
@@ -102,8 +107,10 @@ impl Herald for Webhooks {
             .header("content-type", "application/json")
             .header("seamline-signature", self.sign(seconds, body))
             .body(body.to_vec());
-        let answer =
-            self.runtime.block_on(request.send()).map_err(|e| HeraldError::Away(e.without_url().to_string()))?;
+        let answer = self
+            .runtime
+            .block_on(request.send())
+            .map_err(|e| HeraldError::Away(e.without_url().to_string()))?;
         let status = answer.status();
         let may_heal = status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429);
         match status {

@@ -86,8 +86,7 @@ pub enum Ending {
 /// even know it.
 fn is_secret(name: &OsStr) -> bool {
     let name = name.as_encoded_bytes();
-    let ours =
-        [&b"SEAMLINE_STORE"[..], b"SEAMLINE_QUEUE", b"SEAMLINE_MEDIA", b"SEAMLINE_CALLBACK_SECRET"];
+    let ours = [&b"SEAMLINE_STORE"[..], b"SEAMLINE_QUEUE", b"SEAMLINE_MEDIA", b"SEAMLINE_CALLBACK_SECRET"];
     ours.contains(&name) || name.starts_with(b"AWS_") || name.starts_with(b"PG")
 }
 

@@ -235,7 +235,7 @@ fn a_manifest_is_ingested_past_its_bad_lines_and_goes_on_where_it_stopped() {
     for line in ["line 2:", "line 3:", "line 5: longer than", "line 7: priority 500"] {
         assert!(said.contains(&format!("list.ndjson: {line}")), "{line} in {said}");
     }
-    assert!(said.contains("absent.wav"), "{said}");
+    assert!(said.contains("absent.wav") && said.contains("will not be told: nobody is told here"), "{said}");
     assert_eq!(place.verdicts().len(), 2);
     // Appended to, it goes on; unchanged, nothing happens twice.
     let more = std::fs::read_to_string(place.path("list.ndjson")).unwrap() + "{\"path\":\"in/2.wav\"}\n";
@@ -249,6 +249,80 @@ fn a_manifest_is_ingested_past_its_bad_lines_and_goes_on_where_it_stopped() {
     let job: Value = serde_json::from_str(&show(verdicts["1.wav"][0]["sha256"].as_str().unwrap())).unwrap();
     assert_eq!((&job["priority"], &job["state"]), (&5.into(), &"done".into()), "{job}");
     assert!(job.get("source").is_none(), "where a file lies is nobody else's business");
+}
+
+/// Answers each request with the next of these statuses; the heads and bodies of all of them.
+fn listener(statuses: &'static [u16]) -> (u16, std::thread::JoinHandle<Vec<(String, Vec<u8>)>>) {
+    use std::io::{BufRead, Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let heard = std::thread::spawn(move || {
+        let hear = |status: &u16| {
+            let mut stream = listener.accept().unwrap().0;
+            let mut from = std::io::BufReader::new(stream.try_clone().unwrap());
+            let mut head = String::new();
+            while !head.ends_with("\r\n\r\n") {
+                assert_ne!(from.read_line(&mut head).unwrap(), 0);
+            }
+            let length = head
+                .to_lowercase()
+                .split("content-length: ")
+                .nth(1)
+                .unwrap()
+                .split("\r\n")
+                .next()
+                .unwrap()
+                .parse();
+            let mut body = vec![0; length.unwrap()];
+            from.read_exact(&mut body).unwrap();
+            write!(stream, "HTTP/1.1 {status} X\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").unwrap();
+            (head, body)
+        };
+        statuses.iter().map(hear).collect()
+    });
+    (port, heard)
+}
+
+#[test]
+fn who_asked_is_told_that_a_job_ended_in_words_that_are_signed() {
+    use hmac::Mac;
+    let place = Place::new();
+    tone(&place.path("in/0.wav"), 300);
+    tone(&place.path("in/1.wav"), 301);
+    let (port, heard) = listener(&[503, 204]);
+    let list = format!(
+        "{{\"path\":\"in/0.wav\",\"callback\":\"http://127.0.0.1:{port}/told?x=1\"}}\n{{\"path\":\"in/1.wav\",\"callback\":\"http://127.0.0.1:1/\"}}\n"
+    );
+    std::fs::write(place.path("list.ndjson"), list).unwrap();
+    let host = format!("127.0.0.1:{port}");
+    let secret = "a secret of thirty-two bytes, no fewer";
+    let args =
+        ["ingest", "list.ndjson", "--submit-only", "--callback-host", &host, "--callback-secret", secret];
+    let out = place.run(&[&args[..], &LIGHT].concat());
+    assert!(out.status.success(), "{}", text(&out.stderr));
+    assert!(
+        text(&out.stderr).contains("http://127.0.0.1:1/ will not be told: 127.0.0.1:1 is not among"),
+        "{}",
+        text(&out.stderr)
+    );
+    let args = ["worker", "--callback-host", &host];
+    let worker =
+        place.command(&[&args[..], &LIGHT].concat()).env("SEAMLINE_CALLBACK_SECRET", secret).spawn().unwrap();
+    let heard = heard.join().unwrap();
+    terminate(worker);
+    let (head, body) = &heard[1];
+    assert_eq!(heard[0].1, *body, "said again, since the first time it was not heard");
+    assert!(head.starts_with("POST /told?x=1 HTTP/1.1\r\n"), "{head}");
+    let sign = head.split("seamline-signature: ").nth(1).unwrap().split("\r\n").next().unwrap();
+    let (time, hex) = sign.strip_prefix("t=").unwrap().split_once(",v1=").unwrap();
+    let mut mac = <hmac::Hmac<sha2::Sha256> as Mac>::new_from_slice(secret.as_bytes()).unwrap();
+    mac.update(format!("{time}.").as_bytes());
+    mac.update(body);
+    let wanted: String = mac.finalize().into_bytes().iter().map(|b| format!("{b:02x}")).collect();
+    assert_eq!(hex, wanted);
+    let job: Value = serde_json::from_slice(body).unwrap();
+    assert_eq!((&job["state"], &job["path"]), (&"done".into(), &"in/0.wav".into()), "{job}");
+    assert!(job["conclusion"].is_string() && job["sha256"].as_str().unwrap().len() == 64, "{job}");
 }
 
 #[test]

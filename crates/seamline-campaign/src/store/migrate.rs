@@ -6,10 +6,15 @@ use super::sql::{Db, params};
 /// Schema version of this code.
 pub(super) const VERSION: i64 = 4;
 /// Every step of SQLite from one version to the next, the first from nothing to 1.
-const LITE: [&str; VERSION as usize] =
-    [include_str!("schema.sql"), include_str!("schema2.sql"), include_str!("schema3.sql"), include_str!("schema4.sql")];
+const LITE: [&str; VERSION as usize] = [
+    include_str!("schema.sql"),
+    include_str!("schema2.sql"),
+    include_str!("schema3.sql"),
+    include_str!("schema4.sql"),
+];
 /// The same for PostgreSQL, which came in with version 2.
-const PG: [&str; VERSION as usize] = ["", include_str!("schema2.pg.sql"), include_str!("schema3.pg.sql"), include_str!("schema4.pg.sql")];
+const PG: [&str; VERSION as usize] =
+    ["", include_str!("schema2.pg.sql"), include_str!("schema3.pg.sql"), include_str!("schema4.pg.sql")];
 
 pub(super) fn bring_up_to_date(db: &mut Db) -> Result<(), StoreError> {
     // Nothing to bring up to date: nothing to write, and nobody to wait for.

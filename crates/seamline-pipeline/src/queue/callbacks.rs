@@ -66,7 +66,8 @@ impl<'r> Callbacks<'r> {
             return Ok(ours);
         }
         let at = now();
-        let ours = store.take_role("callbacks", self.owner, at, later(at, ROLE_MS)).map_err(JobError::from)?;
+        let ours =
+            store.take_role("callbacks", self.owner, at, later(at, ROLE_MS)).map_err(JobError::from)?;
         self.role = Some((Instant::now(), ours));
         Ok(ours)
     }
@@ -108,8 +109,7 @@ mod tests {
         store.submit(&job, &rules, Moment::EPOCH).unwrap();
         store.submit(&job, &rules, Moment::EPOCH).unwrap();
         let away = || Err(HeraldError::Away("500".into()));
-        let listener =
-            Listener { heard: Mutex::default(), answers: Mutex::new(vec![Ok(()), away()]) };
+        let listener = Listener { heard: Mutex::default(), answers: Mutex::new(vec![Ok(()), away()]) };
         let lost = |_: &Callback, e: &HeraldError| panic!("{e}");
         let mut callbacks = Callbacks::new(&listener, 1);
         assert_eq!(callbacks.round(&mut store, &lost).unwrap(), 0, "it is not over");
@@ -141,7 +141,8 @@ mod tests {
         let mut end = |n: u8, store: &mut SqlStore| {
             let job = s.known(Sha256Hash::of(&[n]), 1, "a.mp4".into(), "/x".into(), &said);
             store.submit(&job, &rules, Moment::EPOCH).unwrap();
-            let lease = store.lease(1, Lane::Any, &digest, &rules, now(), later(now(), 9_000)).unwrap().unwrap();
+            let lease =
+                store.lease(1, Lane::Any, &digest, &rules, now(), later(now(), 9_000)).unwrap().unwrap();
             let failure = Failure { code: FailureCode::SourceGone, message: "gone".into() };
             store.fail(&lease, &failure, "{}", &rules, now()).unwrap();
         };

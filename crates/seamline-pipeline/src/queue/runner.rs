@@ -211,7 +211,12 @@ impl Runner {
     }
 
     /// Tells who asked for it that jobs ended, until no more end here; what ended last is told too.
-    fn call_back(&self, mut callbacks: Callbacks<'_>, over: &dyn Fn() -> bool, on: &(dyn Fn(Note<'_>) + Sync)) {
+    fn call_back(
+        &self,
+        mut callbacks: Callbacks<'_>,
+        over: &dyn Fn() -> bool,
+        on: &(dyn Fn(Note<'_>) + Sync),
+    ) {
         let lost = |c: &Callback, e: &HeraldError| {
             on(Note::Trouble(format!("{}: {} is not told: {e}", c.job.path, c.url)));
         };

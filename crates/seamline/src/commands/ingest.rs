@@ -241,17 +241,23 @@ impl Manifest {
             channel: line.channel.clone(),
             seen_at: line.when.unwrap_or_else(now),
         };
+        // The clip is judged all the same: a list may have been made where others may be told.
+        let callback = line.callback.filter(|url| match submitter.may_tell(url) {
+            Ok(()) => true,
+            Err(why) => {
+                let path = line.path.display();
+                output::complain(&format!("{}: {path}: {url} will not be told: {why}", self.name));
+                false
+            }
+        });
         let said = Said {
             by: line.who.clone(),
             claim: line.claim.clone(),
             sightings: seen.then(sighting).into_iter().collect(),
             priority,
             deadline: line.deadline,
-            callback: line.callback.clone(),
+            callback,
         };
-        if let Some(url) = &said.callback {
-            submitter.may_tell(url).map_err(|why| anyhow::anyhow!("callback {url}: {why}"))?;
-        }
         Ok(Some(submitter.file(&self.folder.join(&line.path), &said, stop)?))
     }
 }
