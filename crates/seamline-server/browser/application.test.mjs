@@ -149,6 +149,7 @@ test("a large clip comes in pieces, over a line that breaks", { skip }, async ()
   });
   await page.goto("/");
   await page.setInputFiles("#file", place.large());
+  await page.evaluate("document.querySelectorAll('#upload details').forEach((d) => { d.open = true; })");
   await page.fill('#upload textarea[name="claim"]', "filmed on 4 May, für alle");
   await page.click("#upload button");
   await page.waitForURL(/\/jobs\//);

@@ -21,6 +21,8 @@ use utoipa::{IntoParams, OpenApi, ToSchema};
         super::campaigns::list, super::campaigns::get, super::campaigns::confirm, super::campaigns::name,
         super::campaigns::merge, super::campaigns::split,
     ),
+    // What only a header is described by.
+    components(schemas(super::tus::TusVersion)),
     modifiers(&Common),
 )]
 struct Description;

@@ -190,7 +190,7 @@ pub(crate) async fn create(
 /// The version that a request speaks.
 #[derive(ToSchema)]
 #[allow(dead_code)] // describes a header
-enum TusVersion {
+pub(crate) enum TusVersion {
     #[schema(rename = "1.0.0")]
     One,
 }
