@@ -63,6 +63,14 @@ async function faults(page) {
   return found;
 }
 
+/** Loads the page again until it shows this, for half a minute: what a clip shares is found out after its verdict. */
+async function reloadUntil(page, shown) {
+  for (let tries = 0; tries < 60 && !(await shown.count()); tries++) {
+    await page.waitForTimeout(500);
+    await page.reload();
+  }
+}
+
 async function looked(page, name) {
   const folder = process.env.SCREENSHOTS;
   if (folder) {
@@ -100,13 +108,10 @@ test("a clip goes in, its verdict comes out, and the timeline moves the player",
   await page.keyboard.press("Enter");
   await page.waitForFunction((t) => Math.abs(document.getElementById("player").currentTime - t) < 0.2, from);
   await looked(page, "verdict");
-  // It is a cut of what the store holds: the page says with what it shares pictures, once that was found out, which
-  // comes after the verdict.
-  for (let tries = 0; tries < 60 && !(await page.locator("#shared + ul").count()); tries++) {
-    await page.waitForTimeout(500);
-    await page.reload();
-  }
-  assert.match(await page.locator("#shared + ul").innerText(), /speech/);
+  // It is a cut of what the store holds: the page says with what it shares pictures.
+  const shared = page.locator("#shared + ul");
+  await reloadUntil(page, shared);
+  assert.match(await shared.innerText(), /speech/);
 });
 
 test("two cuts of one recording stand side by side and play from what they share", { skip }, async () => {
@@ -116,10 +121,7 @@ test("two cuts of one recording stand side by side and play from what they share
   await page.click("#upload button");
   await page.waitForURL(/\/clips\/[0-9a-f]{64}$/);
   const other = page.locator("#shared + ul li", { hasText: "handed-in.mp4" }).first();
-  for (let tries = 0; tries < 60 && !(await other.count()); tries++) {
-    await page.waitForTimeout(500);
-    await page.reload();
-  }
+  await reloadUntil(page, other);
   await other.locator('a[href*="/beside/"]').click();
   await page.waitForURL(/\/beside\//);
   await page.waitForFunction("[0, 1].every((n) => document.getElementById('player-' + n)?.readyState >= 1)");
