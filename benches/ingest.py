@@ -17,7 +17,7 @@ import threading
 import time
 from pathlib import Path
 
-from ingest_places import LIGHT, Place, Servers, memory_mb, tone
+from ingest_places import LIGHT, Place, Servers, memory_mb, silence, tone
 from ingest_server import latency, malformed, memory, uploads
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -47,8 +47,8 @@ def kills(place, clips=500, rounds=10):
     }
 
 
-def fairness(place, short=60):
-    tone(place.dir / "in" / "heavy.wav", 1, 400, 48_000, 2)  # 77 MB
+def fairness(place, short=500, hours=10):
+    silence(place.dir / "in" / "heavy.wav", hours * 3600)
     for n in range(short):
         tone(place.dir / "in" / f"{n:03}.wav", 30_000 + n)
     names = ["heavy.wav", *(f"{n:03}.wav" for n in range(short))]
@@ -60,7 +60,7 @@ def fairness(place, short=60):
     jobs = [json.loads(x) for x in place.run("jobs", "list", "--json", "--limit", 1000).stdout.splitlines()]
     heavy = next(j for j in jobs if j["path"].endswith("heavy.wav"))
     waits = sorted(when(j["started_at"]) - when(j["submitted_at"]) for j in jobs if j is not heavy)
-    return {"short": short, "heavy_mb": heavy["size"] // 1_000_000,
+    return {"short": short, "heavy_hours": hours, "heavy_mb": heavy["size"] // 1_000_000, "heavy_state": heavy["state"],
             "heavy_seconds": round(when(heavy["ended_at"]) - when(heavy["started_at"]), 1),
             "short_wait_p50_s": round(statistics.median(waits), 2), "short_wait_p95_s": round(waits[int(len(waits) * 0.95)], 2),
             "short_ended_before_heavy": sum(when(j["ended_at"]) < when(heavy["ended_at"]) for j in jobs if j is not heavy)}
@@ -163,7 +163,7 @@ def table(results, profile):
                  "| lost | reported twice | store check | seconds |", "|---|---|---|---|",
                  f"| {r['lost']} | {r['reported_twice']} | {r['store_check']} | {r['seconds']} |", ""]
     if r := results.get("fairness"):
-        text += ["## A heavy clip beside short ones", f"One worker, {r['short']} recordings of a second and one of {r['heavy_mb']} MB that goes first by its priority.", "",
+        text += ["## A heavy clip beside short ones", f"One worker, {r['short']} recordings of a second and one of {r['heavy_hours']} hours ({r['heavy_mb']} MB), which goes first by its priority (it ended as {r['heavy_state']}).", "",
                  "| heavy clip, seconds | short: wait p50 | p95 | short ones ended before the heavy one |", "|---|---|---|---|",
                  f"| {r['heavy_seconds']} | {r['short_wait_p50_s']} s | {r['short_wait_p95_s']} s | {r['short_ended_before_heavy']} of {r['short']} |", ""]
     if r := results.get("latency"):

@@ -26,6 +26,16 @@ def tone(path, *how):
     path.write_bytes(sound(*how))
 
 
+def silence(path, seconds, rate=16_000):
+    """A long recording that takes no disk: its zeros are a hole in the file."""
+    head = sound(0, 0, rate)
+    size = 2 * rate * seconds
+    head = head[:4] + struct.pack("<I", 36 + size) + head[8:40] + struct.pack("<I", size)
+    with open(path, "wb") as f:
+        f.write(head)
+        f.truncate(len(head) + size)
+
+
 def memory_mb(pid):
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE") / 1e6
 

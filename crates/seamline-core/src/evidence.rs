@@ -1,7 +1,10 @@
 //! Evidence: what was measured, found, or could not be judged. A verdict is a pure function of it.
 
 use crate::code::FindingCode;
-use crate::{Aspect, AttackFamily, DetectorId, HeatMap, Llr, LlrInterval, Score, Sha256Hash, Subject};
+use crate::{
+    Aspect, AttackFamily, DetectorId, HeatMap, Llr, LlrInterval, MediaTime, PixelBox, Score, Sha256Hash,
+    Subject,
+};
 use serde::{Deserialize, Serialize};
 
 /// Where in the flow something happened.
@@ -220,6 +223,29 @@ pub struct Exhibit {
     /// Which parts of the picture a score rests on, where that was asked.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub heat: Option<HeatMap>,
+    /// Where the face of a track was whenever it was looked at.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub path: Option<FacePath>,
+}
+
+/// Where a face was, so that it can be pointed out while the clip plays.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct FacePath {
+    /// Width of the picture that the boxes lie in, as it is shown, in pixels.
+    pub width: u32,
+    /// Its height.
+    pub height: u32,
+    /// In the order of time.
+    pub seen: Vec<FaceAt>,
+}
+
+/// One sighting of a face.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FaceAt {
+    /// When, in microseconds.
+    pub at_us: MediaTime,
+    /// Where, in whole pixels.
+    pub face: PixelBox,
 }
 
 /// Where a detector leaves what it has to say.

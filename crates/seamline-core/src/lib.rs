@@ -24,7 +24,9 @@ pub mod verdict;
 
 pub use aspect::{Aspect, AttackFamily};
 pub use code::{Direction, FindingCode, Strength};
-pub use evidence::{Abstain, AbstainReason, Evidence, EvidenceLog, Exhibit, Outcome, Quality, Stage};
+pub use evidence::{
+    Abstain, AbstainReason, Evidence, EvidenceLog, Exhibit, FaceAt, FacePath, Outcome, Quality, Stage,
+};
 pub use heat::HeatMap;
 pub use ids::{ClipId, DetectorId, Sha256Hash, StreamIndex, TrackId};
 pub use job::{JobError, JobId, JobQueue, Sighting};

@@ -134,7 +134,14 @@ impl Run<'_> {
             for (i, crop) in crops.into_iter().enumerate() {
                 let heat = if i == 0 { self.heat(&crop)? } else { None };
                 let caption = format!("{} at {}: {:.2}", self.detector.spec.id, crop.time, crop.score);
-                show(Picture { kind: "crop", subject: subject.clone(), caption, frame: crop.picture, heat });
+                show(Picture {
+                    kind: "crop",
+                    subject: subject.clone(),
+                    caption,
+                    frame: crop.picture,
+                    heat,
+                    path: None,
+                });
             }
         }
         Ok(())

@@ -5,7 +5,7 @@ use crate::aggregate::median;
 use crate::faces::{FaceDetector, align, quality, track::Tracker};
 use crate::sample::{FaceSample, Picture, Sample, TrackSummary, WholeSample};
 use crate::shots::ShotDetector;
-use seamline_core::{MediaTime, PixelBox, Quality, Span, Subject, TrackId, VideoFrame};
+use seamline_core::{FaceAt, FacePath, MediaTime, PixelBox, Quality, Span, Subject, TrackId, VideoFrame};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -49,6 +49,8 @@ impl FramePolicy {
 const MIN_FOLLOWED_PX: f32 = 24.0;
 /// Whole pictures of one clip, at most: a long clip is sampled ever more sparsely. Beyond this many, the distance doubles.
 const WHOLE_AT_FIRST: u32 = 32;
+/// Sightings of one track that are kept for pointing at it. Beyond this many every other one goes, again and again.
+const MAX_PATH: usize = 512;
 /// Per-track values kept for medians.
 const MAX_KEPT: usize = 10_000;
 
@@ -60,6 +62,28 @@ struct TrackState {
     sharpness: Vec<f32>,
     yaws: Vec<f32>,
     best: Option<(f32, PixelBox, seamline_core::RgbFrame, MediaTime)>,
+    path: FacePath,
+    /// Of how many sightings one is kept in `path`.
+    every: u32,
+}
+
+impl TrackState {
+    /// Keeps where the face was; to be called before the sighting is counted.
+    fn keep(&mut self, time: MediaTime, face: PixelBox) {
+        if !self.sightings.is_multiple_of(self.every) {
+            return;
+        }
+        if self.path.seen.len() == MAX_PATH {
+            let mut n = 0;
+            self.path.seen.retain(|_| {
+                n += 1;
+                n % 2 == 1
+            });
+            self.every *= 2;
+        }
+        let face = PixelBox { x: face.x.round(), y: face.y.round(), w: face.w.round(), h: face.h.round() };
+        self.path.seen.push(FaceAt { at_us: time, face });
+    }
 }
 
 /// Samples pictures of one clip.
@@ -197,10 +221,13 @@ impl<'a> PictureSampler<'a> {
                 sharpness: Vec::new(),
                 yaws: Vec::new(),
                 best: None,
+                path: FacePath { width: frame.width, height: frame.height, seen: Vec::new() },
+                every: 1,
             });
             let size = face.face.long_side();
             let yaw = quality::yaw(&face.landmarks);
             state.span = state.span.union(&Span::new(frame.time, frame.time));
+            state.keep(frame.time, face.face);
             state.sightings += 1;
             state.weight += f64::from(size);
             if state.sizes.len() < MAX_KEPT {
@@ -246,6 +273,7 @@ impl<'a> PictureSampler<'a> {
                     caption: format!("face {} at {time}", track.0),
                     frame: crop,
                     heat: None,
+                    path: Some(state.path),
                 });
             }
             tracks.push(TrackSummary {

@@ -1,7 +1,9 @@
 //! What samplers hand to detectors.
 
 use crate::faces::Landmarks;
-use seamline_core::{HeatMap, MediaTime, PixelBox, Quality, RgbFrame, Span, StreamIndex, Subject, TrackId};
+use seamline_core::{
+    FacePath, HeatMap, MediaTime, PixelBox, Quality, RgbFrame, Span, StreamIndex, Subject, TrackId,
+};
 use std::sync::Arc;
 
 /// One face in one picture.
@@ -127,4 +129,6 @@ pub struct Picture {
     pub frame: RgbFrame,
     /// Which parts of it a score rests on.
     pub heat: Option<HeatMap>,
+    /// Where a track's face was.
+    pub path: Option<FacePath>,
 }

@@ -194,6 +194,7 @@ impl SpeechSampler {
                 caption: "sound, 0 to 8 kHz, 70 dB".into(),
                 frame,
                 heat: None,
+                path: None,
             })
         });
         let speech = StreamSpeech {

@@ -107,9 +107,10 @@ impl Herald for Webhooks {
             .header("content-type", "application/json")
             .header("seamline-signature", self.sign(seconds, body))
             .body(body.to_vec());
+        // Within the runtime, where the clock of its patience is to be found.
         let answer = self
             .runtime
-            .block_on(request.send())
+            .block_on(async { request.send().await })
             .map_err(|e| HeraldError::Away(e.without_url().to_string()))?;
         let status = answer.status();
         let may_heal = status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429);

@@ -114,6 +114,7 @@ fn exhibit(picture: Picture) -> Option<Exhibit> {
         media_type: still.media_type.into(),
         base64: STANDARD.encode(still.bytes),
         heat: picture.heat,
+        path: picture.path,
     })
 }
 

@@ -61,6 +61,7 @@ prop_compose! {
             media_type: if t[10].len() % 2 == 0 { "image/png".into() } else { t[10].clone() },
             base64: t[11].clone(),
             heat: None,
+            path: None,
         });
         r.streams.push(StreamInfo {
             index: StreamIndex(9), kind: StreamKind::Other, codec: t[8].clone(), judged: false, width: None, height: None,

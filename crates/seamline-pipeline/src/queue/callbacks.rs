@@ -138,7 +138,7 @@ mod tests {
         let (digest, rules) = (Sha256Hash::of(b"pipeline"), Rules::default());
         let s = Submitter::of(digest, "test");
         let said = Said { callback: Some("https://desk/1".into()), ..Said::default() };
-        let mut end = |n: u8, store: &mut SqlStore| {
+        let end = |n: u8, store: &mut SqlStore| {
             let job = s.known(Sha256Hash::of(&[n]), 1, "a.mp4".into(), "/x".into(), &said);
             store.submit(&job, &rules, Moment::EPOCH).unwrap();
             let lease =

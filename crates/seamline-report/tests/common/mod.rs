@@ -211,6 +211,7 @@ pub fn spoof_voice() -> ClipRecord {
         media_type: "image/png".into(),
         base64: base64.into(),
         heat: None,
+        path: None,
     };
     // Mouth and chin weigh, the rest hardly.
     let falls: Vec<f64> = (0..14 * 14)
@@ -234,7 +235,17 @@ pub fn spoof_voice() -> ClipRecord {
         gaps: Vec::new(),
         evidence: all,
         exhibits: vec![
-            exhibit("face", track(1, span(0, 14_960), 212.0), "face 1 at 00:03.200", FACE),
+            Exhibit {
+                path: Some(FacePath {
+                    width: 1280,
+                    height: 720,
+                    seen: vec![FaceAt {
+                        at_us: MediaTime::from_millis(3_200),
+                        face: PixelBox { x: 402.0, y: 118.0, w: 170.0, h: 212.0 },
+                    }],
+                }),
+                ..exhibit("face", track(1, span(0, 14_960), 212.0), "face 1 at 00:03.200", FACE)
+            },
             exhibit("face", track(2, span(15_000, 31_400), 41.0), "face 2 at 00:15.400", FACE),
             exhibit(
                 "spectrogram",

@@ -175,6 +175,49 @@ if (player) {
   }
 }
 
+// Faces are framed where they were found, while the clip plays. Between two sightings the frame moves evenly.
+const faces = document.getElementById("faces");
+if (faces) {
+  const shown = document.getElementById("faces-shown");
+  shown?.addEventListener("change", () => { faces.toggleAttribute("hidden", !shown.checked); });
+  const tracks = [...faces.querySelectorAll("g[data-seen]")].map((group) => {
+    const seen = group.dataset.seen.split(";").map((at) => at.split(" ").map(Number));
+    const steps = seen.slice(1).map((at, n) => at[0] - seen[n][0]).sort((a, b) => a - b);
+    // How long a sighting holds by itself: half of the usual distance to the next, or a quarter of a second.
+    return { group, seen, step: (steps[steps.length >> 1] ?? 0.5) };
+  });
+  const place = ({ seen, step }, now) => {
+    const next = seen.findIndex((at) => at[0] > now);
+    const before = seen[(next < 0 ? seen.length : next) - 1];
+    const after = next < 0 ? undefined : seen[next];
+    if (before && after && after[0] - before[0] < 3 * step) {
+      const part = (now - before[0]) / (after[0] - before[0]);
+      return before.map((v, n) => v + (after[n] - v) * part);
+    }
+    if (before && now - before[0] <= step / 2) return before;
+    if (after && after[0] - now <= step / 2) return after;
+    return null;
+  };
+  const draw = () => {
+    for (const track of tracks) {
+      const at = place(track, player.currentTime);
+      track.group.style.display = at ? "" : "none";
+      if (!at) continue;
+      const [, x, y, w, h] = at;
+      const [rect, text] = track.group.children;
+      for (const [name, value] of Object.entries({ x, y, width: w, height: h })) rect.setAttribute(name, value);
+      text.setAttribute("x", x);
+      text.setAttribute("y", y - 4);
+    }
+  };
+  if (player && tracks.length) {
+    draw();
+    for (const what of ["timeupdate", "seeked", "loadeddata"]) player.addEventListener(what, draw);
+    const follow = () => { draw(); player.requestVideoFrameCallback?.(follow); };
+    player.requestVideoFrameCallback?.(follow);
+  }
+}
+
 // Two clips side by side play from a stretch that they share, each at its own speed.
 const both = [0, 1].map((n) => document.getElementById("player-" + n));
 if (both.every((p) => p && "play" in p)) {

@@ -14,7 +14,7 @@ use axum::response::Response;
 use maud::{Markup, PreEscaped, html};
 use seamline_campaign::cluster::Link;
 use seamline_campaign::store::{Store, StoreError, StoredClip};
-use seamline_core::{ClipId, ClipRecord, Sighting, StreamKind};
+use seamline_core::{ClipId, ClipRecord, FaceAt, FacePath, PixelBox, Sighting, StreamKind, Subject, TrackId};
 use seamline_report::html as report;
 
 /// As everywhere, and styles within the page: the report places what it draws by them.
@@ -79,13 +79,61 @@ fn player(view: &View, app: &App, id: &ClipId, record: &ClipRecord) -> Markup {
     html! {
         @if let Some(media) = media(view, app, id, record, "player") {
             section class="player" aria-label=(view.t("clip-player")) {
-                (media)
+                div class="stage" { (media) (faces(record)) }
+                @if has_face_path(record) {
+                    p class="sub" {
+                        label { input type="checkbox" id="faces-shown" checked; " " (view.t("clip-faces")) } " "
+                        (view.t("clip-faces-how"))
+                    }
+                }
                 @if is_video(record) || has_sound(record) {
                     p class="sub" { (view.t("clip-seek")) }
                 }
             }
         }
     }
+}
+
+/// Tracks with a face that can be pointed at.
+fn face_paths(record: &ClipRecord) -> impl Iterator<Item = (TrackId, &FacePath)> {
+    record.exhibits.iter().filter_map(|x| match (&x.subject, &x.path) {
+        (Subject::Track { track, .. }, Some(path)) if !path.seen.is_empty() => Some((*track, path)),
+        _ => None,
+    })
+}
+
+fn has_face_path(record: &ClipRecord) -> bool {
+    face_paths(record).next().is_some()
+}
+
+/// Frames to lie over the picture: of a still where they belong, of what moves as data that the script draws from.
+fn faces(record: &ClipRecord) -> Markup {
+    let Some((_, size)) = face_paths(record).next() else { return Markup::default() };
+    let view_box = format!("0 0 {} {}", size.width, size.height);
+    html! {
+        @if is_video(record) {
+            svg id="faces" viewBox=(view_box) preserveAspectRatio="none" aria-hidden="true" {
+                @for (track, path) in face_paths(record) {
+                    g data-seen=(seen(path)) { rect {} text { (track.0) } }
+                }
+            }
+        } @else {
+            svg id="faces" viewBox=(view_box) preserveAspectRatio="none" aria-hidden="true" {
+                @for (track, at) in face_paths(record).filter_map(|(t, p)| Some((t, p.seen.first()?.face))) {
+                    g { rect x=(at.x) y=(at.y) width=(at.w) height=(at.h) {} text x=(at.x) y=(at.y) { (track.0) } }
+                }
+            }
+        }
+    }
+}
+
+/// Seconds, left, top, width, height of each sighting, between blanks; sightings between semicolons.
+fn seen(path: &FacePath) -> String {
+    let one = |at: &FaceAt| {
+        let PixelBox { x, y, w, h } = at.face;
+        format!("{:.3} {x} {y} {w} {h}", at.at_us.as_micros() as f64 / 1e6)
+    };
+    path.seen.iter().map(one).collect::<Vec<_>>().join(";")
 }
 
 /// What plays or shows a clip, with `id` where it plays. Only what the media folder holds: other files may have changed.
