@@ -108,6 +108,13 @@ test("a clip goes in, its verdict comes out, and the timeline moves the player",
   await page.keyboard.press("Enter");
   await page.waitForFunction((t) => Math.abs(document.getElementById("player").currentTime - t) < 0.2, from);
   await looked(page, "verdict");
+  // The face is framed where it was found, and the frame lies on the picture.
+  await page.waitForFunction("document.querySelector('#face-frames rect')?.getAttribute('width') > 0");
+  const [frame, picture] = [await page.locator("#face-frames rect").first().boundingBox(), await page.locator("#player").boundingBox()];
+  assert.ok(frame.x >= picture.x && frame.x + frame.width <= picture.x + picture.width, JSON.stringify([frame, picture]));
+  assert.ok(frame.y >= picture.y && frame.y + frame.height <= picture.y + picture.height, JSON.stringify([frame, picture]));
+  await page.uncheck("#faces-shown");
+  assert.ok(await page.locator("#face-frames").isHidden());
   // It is a cut of what the store holds: the page says with what it shares pictures.
   const shared = page.locator("#shared + ul");
   await reloadUntil(page, shared);

@@ -176,7 +176,7 @@ if (player) {
 }
 
 // Faces are framed where they were found, while the clip plays. Between two sightings the frame moves evenly.
-const faces = document.getElementById("faces");
+const faces = document.getElementById("face-frames");
 if (faces) {
   const shown = document.getElementById("faces-shown");
   shown?.addEventListener("change", () => { faces.toggleAttribute("hidden", !shown.checked); });

@@ -112,13 +112,13 @@ fn faces(record: &ClipRecord) -> Markup {
     let view_box = format!("0 0 {} {}", size.width, size.height);
     html! {
         @if is_video(record) {
-            svg id="faces" viewBox=(view_box) preserveAspectRatio="none" aria-hidden="true" {
+            svg id="face-frames" viewBox=(view_box) preserveAspectRatio="none" aria-hidden="true" {
                 @for (track, path) in face_paths(record) {
                     g data-seen=(seen(path)) { rect {} text { (track.0) } }
                 }
             }
         } @else {
-            svg id="faces" viewBox=(view_box) preserveAspectRatio="none" aria-hidden="true" {
+            svg id="face-frames" viewBox=(view_box) preserveAspectRatio="none" aria-hidden="true" {
                 @for (track, at) in face_paths(record).filter_map(|(t, p)| Some((t, p.seen.first()?.face))) {
                     g { rect x=(at.x) y=(at.y) width=(at.w) height=(at.h) {} text x=(at.x) y=(at.y) { (track.0) } }
                 }
