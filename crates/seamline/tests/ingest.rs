@@ -251,8 +251,11 @@ fn a_manifest_is_ingested_past_its_bad_lines_and_goes_on_where_it_stopped() {
     assert!(job.get("source").is_none(), "where a file lies is nobody else's business");
 }
 
+/// Head and body of each request.
+type Heard = Vec<(String, Vec<u8>)>;
+
 /// Answers each request with the next of these statuses; the heads and bodies of all of them.
-fn listener(statuses: &'static [u16]) -> (u16, std::thread::JoinHandle<Vec<(String, Vec<u8>)>>) {
+fn listener(statuses: &'static [u16]) -> (u16, std::thread::JoinHandle<Heard>) {
     use std::io::{BufRead, Read, Write};
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
