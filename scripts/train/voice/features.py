@@ -22,6 +22,7 @@ from scipy.signal import butter, sosfilt
 from lib import CACHE, FEATURES, LAYERS, RATE, ROOT, WORK, decode, read_table, repeat_to, trim, windows
 
 CLIPS = 5  # of one generator in one source: more of the same system teach little, and cost as much
+TRAIN_WINDOWS = 2
 CODECS = [("mp3", "libmp3lame", "mp3", (32, 128)), ("aac", "aac", "adts", (32, 128)), ("opus", "libopus", "ogg", (12, 64))]
 
 
@@ -55,18 +56,34 @@ def chain(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return codec(x, rng) if rng.random() < 0.4 else x
 
 
-def copies(x: np.ndarray, train: bool, rng: np.random.Generator) -> list[tuple[str, np.ndarray]]:
-    if not train:
-        return [("plain", windows(x))]
-    out = [("plain", windows(x, 2))]  # two windows show what a long clip has to show, at half the time
+def degraded(x: np.ndarray, rng: np.random.Generator) -> tuple[str, np.ndarray]:
+    """Kind and samples (at most 3 s, not yet filled up) of the copy that went through a channel."""
     if rng.random() < 0.5:
         kind, length = "chain", min(len(x), 48000)
     else:
         kind, length = "short", min(len(x), int(rng.uniform(1.2, 2.9) * RATE))
     start = int(rng.integers(0, len(x) - length + 1))
     piece = np.clip(chain(random_level(x[start : start + length], rng), rng), -1, 1)
-    out.append((kind, repeat_to(piece).astype(np.float32)[None]))
-    return out
+    return kind, piece.astype(np.float32)
+
+
+def copies(x: np.ndarray, train: bool, rng: np.random.Generator) -> list[tuple[str, np.ndarray]]:
+    if not train:
+        return [("plain", windows(x))]
+    kind, piece = degraded(x, rng)
+    # two windows show what a long clip has to show, at half the time
+    return [("plain", windows(x, TRAIN_WINDOWS)), (kind, repeat_to(piece)[None])]
+
+
+def channel_seed(row: dict[str, str]) -> np.random.Generator:
+    """The same degradation of a clip on every run, and in every stage."""
+    return np.random.default_rng(int(row["sha256"][:15], 16))
+
+
+def usable(path: Path) -> np.ndarray | None:
+    """The trimmed samples of a clip, or None if it holds too little signal."""
+    x = trim(decode(path))
+    return None if len(x) < RATE * 0.6 or np.abs(x).max() < 1e-3 else x
 
 
 def ordered(rows: list[dict[str, str]]) -> list[dict[str, str]]:
@@ -107,15 +124,14 @@ def main() -> None:
             continue
         path = args.data / row["path"][5:] if row["path"].startswith("data:") else CACHE / row["path"]
         try:
-            x = trim(decode(path))
+            x = usable(path)
         except (subprocess.CalledProcessError, soundfile.LibsndfileError, ValueError) as e:
             print(f"features: {row['trial_id']}: {e}")
+            x = None
+        if x is None:
             failed += 1
             continue
-        if len(x) < RATE * 0.6 or np.abs(x).max() < 1e-3:
-            failed += 1
-            continue
-        rng = np.random.default_rng(int(row["sha256"][:15], 16))  # the same degradation on every run
+        rng = channel_seed(row)
         kinds, blocks = [], []
         for kind, wave in copies(x, row["use"] == "train", rng):
             got = session.run(names, {"wave": wave})
