@@ -189,4 +189,4 @@ class Whisper(nn.Module):
 
     def forward(self, wave: torch.Tensor) -> torch.Tensor:
         z = (self.features(wave) - self.mean) / self.scale
-        return (z @ self.head.weight[0].float()) + self.head.bias.float()[0]
+        return (z * self.head.weight[0]).sum(dim=1) + self.head.bias[0]

@@ -28,6 +28,10 @@ from nets import Lcnn, Raw, Whisper
 FOLDS = 6
 STRENGTH = 2.4  # C times the number of windows, of the frozen head
 MARKS = (0.25, 0.5, 0.75, 1.0)
+# (name, layers, whether random channels train too, strength)
+HEADS = [("frozen4", 4, False, STRENGTH), ("frozen4-channels", 4, True, STRENGTH),
+         ("frozen4-channels-strong", 4, True, 4 * STRENGTH), ("frozen2", 2, False, STRENGTH),
+         ("frozen2-channels", 2, True, STRENGTH), ("frozen1-channels", 1, True, STRENGTH)]
 # (name, layers, what is tuned, learning rate of the last layer)
 TUNED = [("tune4", 4, "layers", 3e-5), ("tune2", 2, "layers", 5e-5), ("norms4", 4, "norms", 5e-4),
          ("tune4-fast", 4, "layers", 1.2e-4), ("tune2-fast", 2, "layers", 2e-4), ("tune3", 3, "layers", 6e-5),
@@ -233,7 +237,7 @@ def regression(x: torch.Tensor, y: torch.Tensor, weight: torch.Tensor, strength:
     mean, scale = x.mean(dim=0), x.std(dim=0, unbiased=False) + 1e-6
     z = (x - mean) / scale
     w = torch.zeros(x.shape[1] + 1, device=x.device, requires_grad=True)
-    optimiser = torch.optim.LBFGS([w], max_iter=200, history_size=20, line_search_fn="strong_wolfe", tolerance_change=1e-7)
+    optimiser = torch.optim.LBFGS([w], max_iter=120, history_size=20, line_search_fn="strong_wolfe", tolerance_change=1e-7)
 
     def closure():
         optimiser.zero_grad()
@@ -272,20 +276,24 @@ class Frozen:
                 for part in clips.split(128):
                     run.check()
                     blocks.append(net.features(data.batch(part)))
-        self.run, self.stored = run, len(stored)
+        self.run, self.stored, self.heads = run, len(stored), {}
         self.x = torch.cat([stored, *blocks])
         self.clip = np.concatenate([data.clip, np.tile(np.arange(len(data.rows)), copies)])
         run.results.log(f"features of {len(self.x)} windows: {time.time() - start:.1f} s")
 
     def head(self, columns: int, fold: int, everything: bool, strength: float = STRENGTH) -> tuple[torch.Tensor, ...]:
-        data = self.run.data
+        key, data = (columns, fold, everything, strength), self.run.data
+        if key in self.heads:
+            return self.heads[key]
         take = data.fold[self.clip] != fold
         if not everything:
             take[self.stored:] = False
         clip = self.clip[take]
         weight = window_weights(data.names[clip], data.spoof[clip], data.device)
         index = torch.tensor(np.flatnonzero(take), device=data.device)
-        return regression(self.x[index, :columns], data.label[torch.tensor(clip, device=data.device)], weight, strength)
+        y = data.label[torch.tensor(clip, device=data.device)]
+        self.heads[key] = regression(self.x[index, :columns], y, weight, strength)
+        return self.heads[key]
 
     def experiment(self, name: str, layers: int, everything: bool, strength: float) -> None:
         """The frozen head out of fold: the reference, and what degraded copies alone bring."""
@@ -305,6 +313,7 @@ class Frozen:
 
 def tune(run: Run, frozen: Frozen, name: str, layers: int, what: str, rate: float) -> None:
     """The first layers from Whisper's weights, the head from its regression on the same folds."""
+    torch.manual_seed(sum(map(ord, name)))
     models = []
     for fold in range(FOLDS + 1):
         run.check()
@@ -383,10 +392,8 @@ def part(run: Run, name: str) -> None:
 
     if name == "whisper":
         frozen = Frozen(run, 1 if run.tiny else 8)
-        for layers in (4, 2, 1):
-            for label, everything, strength in (("", False, STRENGTH), ("-channels", True, STRENGTH),
-                                                ("-channels-strong", True, 4 * STRENGTH)):
-                guarded(f"frozen{layers}{label}", lambda: frozen.experiment(f"frozen{layers}{label}", layers, everything, strength))
+        for label, layers, everything, strength in HEADS:
+            guarded(label, lambda: frozen.experiment(label, layers, everything, strength))
         for options in TUNED:
             guarded(options[0], lambda: tune(run, frozen, *options))
         return
@@ -411,6 +418,7 @@ def main() -> None:
     for name in args.part:
         results = Results(args.out / f"{name}.npz")
         results.log(f"{name} on {device}: {len(data.rows)} clips, {len(data.clip)} windows, torch {torch.__version__}")
+        results.save()
         try:
             part(Run(data, results, args.waves, end, args.tiny), name)
         except TimeUp:
