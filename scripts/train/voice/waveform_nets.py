@@ -1,6 +1,6 @@
 """Stage 3b: networks on waveforms, trained on the same clips and folds as the frozen head; out-of-fold scores of each.
 
-Usage: waveform_nets.py [--waves DIR] [--out DIR] [--seconds N] [--part whisper lcnn raw] [--tiny]
+Usage: waveform_nets.py [--waves DIR] [--out DIR] [--seconds N] [--part whisper lcnn raw] [--only NAME ...] [--until MARK] [--tiny]
 
 The models of all folds and the one of all clips are trained side by side: a batch is drawn and degraded once, and each
 model learns from the clips of its own folds alone. Scores of every window are written at several steps (of averaged
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import json
 import math
 import time
 import traceback
@@ -21,9 +20,8 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-import figures
-from augment import SAMPLES, augment
 from nets import Lcnn, Raw, Whisper
+from waveform_data import Data, Results
 
 FOLDS = 6
 STRENGTH = 2.4  # C times the number of windows, of the frozen head
@@ -46,106 +44,11 @@ class TimeUp(Exception):
     pass
 
 
-class Data:
-    """Clips on the device; `rows`, `clip`, `degraded` and `spoof` as figures.py wants them."""
-
-    def __init__(self, folder: Path, device: torch.device, tiny: bool) -> None:
-        rows = json.loads((folder / "clips.json").read_text())
-        if tiny:  # two of each fold and class, so that every code path has both classes
-            seen: dict = {}
-            for r in rows:
-                key = (r["fold"], r["label"])
-                r["rank"] = seen[key] = seen.get(key, 0) + 1
-            rows = [r for r in rows if r["rank"] <= 2]
-        self.rows, self.device = rows, device
-        self.audio = torch.from_numpy(np.load(folder / "audio.npy")).to(device)
-        self.spoof = np.array([r["label"] == "spoof" for r in rows])
-        self.fold = np.array([r["fold"] for r in rows])
-        at, length, clip, degraded = [], [], [], []
-        for i, r in enumerate(rows):
-            for k in range(r["windows"]):
-                at.append(r["start"] + k * SAMPLES)
-                length.append(min(SAMPLES, r["plain"] - k * SAMPLES))
-            at.append(r["start"] + r["plain"])
-            length.append(r["degraded"])
-            clip += [i] * (r["windows"] + 1)
-            degraded += [False] * r["windows"] + [True]
-        self.clip, self.degraded = np.array(clip), np.array(degraded)
-        self.at, self.length = torch.tensor(at, device=device), torch.tensor(length, device=device)
-        self.start = torch.tensor([[r["start"], r["start"] + r["plain"]] for r in rows], device=device)
-        self.size = torch.tensor([[r["plain"], r["degraded"]] for r in rows], device=device)
-        self.label = torch.tensor(self.spoof, device=device).float()
-        self.folds = torch.tensor(self.fold, device=device)
-        names = np.array([figures.family(r) for r in rows])
-        _, index, counts = np.unique(names, return_inverse=True, return_counts=True)
-        share = counts[index] ** -0.5
-        for c in (False, True):
-            share[self.spoof == c] /= share[self.spoof == c].sum()
-        self.share = torch.tensor(share / 2, device=device)
-        self.names = names
-
-    def cut(self, at: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
-        """[n, 48000]: pieces, repeated where they are short."""
-        index = at[:, None] + torch.arange(SAMPLES, device=self.device)[None] % length[:, None]
-        return self.audio[index].float() / 32767
-
-    def batch(self, clips: torch.Tensor) -> torch.Tensor:
-        """A random piece of each clip (one in four of its degraded copy) after a random channel."""
-        n = len(clips)
-        which = (torch.rand(n, device=self.device) < 0.25).long()
-        at, size = self.start[clips, which], self.size[clips, which]
-        short = (torch.rand(n, device=self.device) * 1.7 + 1.2) * 16000
-        full = torch.rand(n, device=self.device) > 0.25
-        length = torch.minimum(torch.where(full, torch.full_like(size, SAMPLES), short.long()), size)
-        at = at + (torch.rand(n, device=self.device) * (size - length + 1).float()).long()
-        return augment(self.cut(at, length))
-
-    @torch.no_grad()
-    def each(self, run, take: np.ndarray | None = None, size: int = 192) -> torch.Tensor:
-        """`run` of the stored windows in `take` (all if None), in order."""
-        index = torch.tensor(np.flatnonzero(take) if take is not None else np.arange(len(self.clip)), device=self.device)
-        return torch.cat([run(self.cut(self.at[i], self.length[i])).float() for i in index.split(size)])
-
-
-class Results:
-    """Scores, weights and notes in one file that is rewritten as results come."""
-
-    def __init__(self, path: Path) -> None:
-        self.path, self.arrays, self.notes = path, {}, {"log": [], "figures": {}}
-        if path.exists():
-            with np.load(path, allow_pickle=False) as z:
-                self.arrays = {k: z[k] for k in z.files if k != "notes"}
-                self.notes = json.loads(str(z["notes"]))
-
-    def log(self, text: str) -> None:
-        line = f"{time.strftime('%H:%M:%S')} {text}"
-        print(line, flush=True)
-        self.notes["log"].append(line)
-
-    def score(self, data: Data, name: str, values: np.ndarray) -> float:
-        m = figures.measure(data, values)
-        self.arrays["score/" + name] = values.astype(np.float32)
-        self.notes["figures"][name] = {k: round(v, 4) for k, v in m.items()}
-        self.log(f"{name}: merit {figures.merit(m):.4f} {self.notes['figures'][name]}")
-        return float(np.nan_to_num(figures.merit(m)))  # a tiny run has figures of nothing
-
-    def state(self, name: str, tensors: dict[str, np.ndarray], only: bool = False) -> None:
-        self.arrays = {k: v for k, v in self.arrays.items()
-                       if not k.startswith("state/" if only else f"state/{name}/")}
-        self.arrays.update({f"state/{name}/{k}": v for k, v in tensors.items()})
-
-    def save(self) -> None:
-        part = self.path.with_suffix(".part")
-        with open(part, "wb") as f:
-            np.savez(f, notes=np.array(json.dumps(self.notes)), **self.arrays)
-        part.replace(self.path)
-
-
 class Run:
     """What every experiment needs."""
 
-    def __init__(self, data: Data, results: Results, waves: Path, end: float, tiny: bool) -> None:
-        self.data, self.results, self.waves, self.end, self.tiny = data, results, waves, end, tiny
+    def __init__(self, data: Data, results: Results, waves: Path, end: float, tiny: bool, until: float) -> None:
+        self.data, self.results, self.waves, self.end, self.tiny, self.until = data, results, waves, end, tiny, until
 
     def check(self) -> None:
         if time.time() > self.end:
@@ -184,9 +87,9 @@ def side_by_side(run: Run, name: str, models: list, groups, steps: int, batch: i
     twins = [twin(m) for m in models]
     optimisers = [torch.optim.AdamW(groups(m), weight_decay=0.01) for m in models]
     rates = [[g["lr"] for g in o.param_groups] for o in optimisers]
-    marks = {max(1, round(steps * m)): m for m in MARKS}
+    marks = {max(1, round(steps * m)): m for m in MARKS if m <= run.until}
     best, state, start = -1.0, {}, time.time()
-    for step in range(1, steps + 1):
+    for step in range(1, max(marks) + 1):
         run.check()
         now = min(1.0, step / (0.05 * steps)) * (0.525 + 0.475 * math.cos(math.pi * step / steps))
         clips = torch.multinomial(data.share, batch, replacement=True)
@@ -371,11 +274,11 @@ def unpacked(arrays: dict[str, np.ndarray], base: dict) -> dict:
     return out
 
 
-def part(run: Run, name: str) -> None:
+def part(run: Run, name: str, only: list[str]) -> None:
     results = run.results
 
     def guarded(label: str, work) -> None:
-        if label in results.notes.setdefault("done", {}):
+        if label in results.notes.setdefault("done", {}) or only and label not in only:
             return
         start = time.time()
         try:
@@ -408,6 +311,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=cache / "nets")
     parser.add_argument("--seconds", type=float, default=math.inf)
     parser.add_argument("--part", nargs="+", choices=("whisper", "lcnn", "raw"), default=["whisper", "lcnn", "raw"])
+    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="of a part, these experiments alone")
+    parser.add_argument("--until", type=float, choices=MARKS, default=1.0, help="stop at this share of the steps")
     parser.add_argument("--tiny", action="store_true", help="a few clips and steps, to try the code")
     args = parser.parse_args()
     end = time.time() + args.seconds
@@ -420,7 +325,7 @@ def main() -> None:
         results.log(f"{name} on {device}: {len(data.rows)} clips, {len(data.clip)} windows, torch {torch.__version__}")
         results.save()
         try:
-            part(Run(data, results, args.waves, end, args.tiny), name)
+            part(Run(data, results, args.waves, end, args.tiny, args.until), name, args.only)
         except TimeUp:
             pass
         results.save()

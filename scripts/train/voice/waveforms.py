@@ -73,7 +73,8 @@ def main() -> None:
     if not (WAVES / "whisper.npz").exists():
         whisper()
     table = [r for r in read_table(WORK / "trials.tsv") if r["use"] == "train"]
-    wanted = {r["trial_id"] for r in ordered(table)}
+    known = WORK / "oof.tsv"  # what train.py used, where it ran
+    wanted = {r["trial_id"] for r in (read_table(known) if known.exists() else ordered(table))}
     rows, parts, at = [], [], 0
     for row in (r for r in table if r["trial_id"] in wanted):  # in the table's order, as model.load has them
         got = samples(row, args.data)
