@@ -1,8 +1,9 @@
 """Build <cache>/models/voice-whisper.onnx from pinned Whisper weights and this project's head.
 
-The encoder comes from a package (either of two publishers, whose encoder tensors are identical);
-the head is `models/voice-whisper/head.json`. With `--features N` the same front end is written to
-<cache>/train/voice/features.onnx with the pooled output of N layers exposed, for training.
+The encoder comes from a package (either of two publishers, whose encoder tensors are identical); the head is
+`models/voice-whisper/head.json`, the light CNN beside it `lcnn.npz`, and how they add up `fusion.json`. With
+`--features N` the same front end is written to <cache>/train/voice/features.onnx with the pooled output of N layers
+exposed, for training.
 """
 from __future__ import annotations
 
@@ -79,6 +80,17 @@ def read_head(path: Path):
     return Head(raw["layers"], weight, raw["bias"])
 
 
+def read_fusion(folder: Path):
+    """The committed light CNN and the shares of both scores."""
+    import numpy as np
+
+    from whisper_graph import Fusion
+
+    shares = json.loads((folder / "fusion.json").read_text())["shares"]
+    with np.load(folder / "lcnn.npz", allow_pickle=False) as z:
+        return Fusion((shares["head"], shares["network"]), {k: z[k].astype(np.float32) for k in z.files})
+
+
 def write(model, dest: Path, want: str | None) -> None:
     dest.parent.mkdir(parents=True, exist_ok=True)
     part = dest.with_name(dest.name + ".part")
@@ -105,7 +117,7 @@ def main() -> None:
             return
     from whisper_graph import build
 
-    write(build(encoder(), head=read_head(FOLDER / "head.json")), dest, want)
+    write(build(encoder(), head=read_head(FOLDER / "head.json"), fusion=read_fusion(FOLDER)), dest, want)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
 """One ONNX graph from waveform to pooled Whisper encoder features or to a logit.
 
-    wave[n, 48000] -> log-mel -> conv stem -> positions -> first layers -> mean and std over time
+    wave[n, 48000] -> power spectra -> log-mel -> conv stem -> positions -> first layers -> mean and std over time
+                                    -> light CNN (lcnn_graph.py)
 
-With a head the pooled features of its layers become `logit[n]`; without one they are all exposed
-as `layer_1`, `layer_2`, ... (each [n, 2 * width]) for training, so both see the same arithmetic.
+With a head the pooled features of its layers become `logit[n]`, with a light CNN the weighted sum of both; without a head
+they are all exposed as `layer_1`, `layer_2`, ... (each [n, 2 * width]) for training, so both see the same arithmetic.
 """
 from __future__ import annotations
 
@@ -14,6 +15,7 @@ import onnx
 from onnx import TensorProto, helper
 
 import logmel
+from lcnn_graph import lcnn
 from onnx_graph import Graph
 
 OPSET = 17
@@ -30,8 +32,15 @@ class Head(NamedTuple):
     bias: float
 
 
-def _log_mel(g: Graph, wave: str) -> str:
-    """[n, samples] -> [n, 80, frames] as Whisper computes it, with its reflected edges."""
+class Fusion(NamedTuple):
+    """logit = shares[0] * head + shares[1] * light CNN."""
+
+    shares: tuple[float, float]
+    network: dict[str, np.ndarray]
+
+
+def _power(g: Graph, wave: str) -> str:
+    """[n, samples] -> [n, bins, frames] power spectra, edges reflected as Whisper has them."""
     half = logmel.N_FFT // 2
     x = g.op("Unsqueeze", wave, g.i64(1))
     x = g.op("Pad", x, g.i64(0, 0, half, 0, 0, half), mode="reflect")
@@ -40,7 +49,12 @@ def _log_mel(g: Graph, wave: str) -> str:
     x = g.op("Mul", x, x)
     re = g.op("Slice", x, g.i64(0), g.i64(logmel.BINS), g.i64(1))
     im = g.op("Slice", x, g.i64(logmel.BINS), g.i64(2 * logmel.BINS), g.i64(1))
-    x = g.op("MatMul", g.f32("mel", logmel.mel_filters()), g.op("Add", re, im))
+    return g.op("Add", re, im)
+
+
+def _log_mel(g: Graph, power: str) -> str:
+    """[n, bins, frames] -> [n, 80, frames] as Whisper computes it."""
+    x = g.op("MatMul", g.f32("mel", logmel.mel_filters()), power)
     x = g.op("Log", g.op("Max", x, g.f32("floor", 1e-10)))
     x = g.op("Mul", x, g.f32("log10_e", 0.4342944819032518))
     top = g.op("ReduceMax", x, axes=[1, 2], keepdims=1)
@@ -92,13 +106,15 @@ def _pool(g: Graph, x: str, out: str | None) -> str:
     return g.op("Flatten", g.op("Concat", mean, std, axis=2), out=out, axis=1)
 
 
-def build(weights: dict[str, np.ndarray], *, head: Head | None = None, expose: int = 0) -> onnx.ModelProto:
-    """The graph with `head`, or with the pooled features of the first `expose` layers as outputs."""
+def build(weights: dict[str, np.ndarray], *, head: Head | None = None, fusion: Fusion | None = None,
+          expose: int = 0) -> onnx.ModelProto:
+    """The graph with `head` (and `fusion`), or with the pooled features of the first `expose` layers as outputs."""
     heads = int(weights["encoder/num_heads"])
     width = weights["encoder/conv1/weight"].shape[0]
     wanted = head.layers if head else list(range(1, expose + 1))
     g = Graph()
-    x = _log_mel(g, "wave")
+    power = _power(g, "wave")
+    x = _log_mel(g, power)
     for name, stride in (("conv1", 1), ("conv2", 2)):
         w = weights[f"encoder/{name}/weight"].astype(np.float32)
         b = weights[f"encoder/{name}/bias"].astype(np.float32)
@@ -116,6 +132,9 @@ def build(weights: dict[str, np.ndarray], *, head: Head | None = None, expose: i
         y = g.op("Concat", *pooled, axis=1) if len(pooled) > 1 else pooled[0]
         y = g.op("MatMul", y, g.f32("head/weight", head.weight.reshape(-1, 1)))
         y = g.op("Add", y, g.f32("head/bias", [head.bias]))
+        if fusion:
+            mine, theirs = (g.f32(f"share/{i}", share) for i, share in enumerate(fusion.shares))
+            y = g.op("Add", g.op("Mul", y, mine), g.op("Mul", lcnn(g, power, fusion.network), theirs))
         g.op("Reshape", y, g.i64(-1), out="logit")
         outputs = [helper.make_tensor_value_info("logit", TensorProto.FLOAT, ["n"])]
     else:

@@ -20,7 +20,9 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT / "scripts" / "materialise"))
 
 import ct2  # noqa: E402
+import lcnn_graph  # noqa: E402
 import logmel  # noqa: E402
+import voice_whisper  # noqa: E402
 import whisper_graph  # noqa: E402
 
 WIDTH, HEADS = 16, 2
@@ -90,12 +92,15 @@ def test_same_bytes_every_time():
     assert hashlib.sha256(first).digest() == hashlib.sha256(second).digest()
 
 
-def reference_log_mel(x: np.ndarray) -> np.ndarray:
+def reference_power(x: np.ndarray) -> np.ndarray:
     padded = np.pad(x.astype(np.float64), 200, mode="reflect")
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(400) / 400)
     frames = np.stack([padded[i * 160 : i * 160 + 400] * window for i in range(300)])
-    power = np.abs(np.fft.rfft(frames)) ** 2
-    mel = np.log10(np.maximum(logmel.mel_filters().astype(np.float64) @ power.T, 1e-10))
+    return (np.abs(np.fft.rfft(frames)) ** 2).T
+
+
+def reference_log_mel(x: np.ndarray) -> np.ndarray:
+    mel = np.log10(np.maximum(logmel.mel_filters().astype(np.float64) @ reference_power(x), 1e-10))
     return (np.maximum(mel, mel.max() - 8) + 4) / 4
 
 
@@ -109,7 +114,7 @@ def test_log_mel_agrees_with_plain_numpy():
     import onnx
 
     g = whisper_graph.Graph()
-    g.op("Identity", whisper_graph._log_mel(g, "wave"), out="mel_out")
+    g.op("Identity", whisper_graph._log_mel(g, whisper_graph._power(g, "wave")), out="mel_out")
     info = onnx.helper.make_tensor_value_info
     graph = onnx.helper.make_graph(g.nodes, "t", [info("wave", 1, ["n", 48000])], [info("mel_out", 1, ["n", 80, 300])],
                                    initializer=g.constants)
@@ -136,6 +141,41 @@ def test_logit_is_the_head_on_the_exposed_layers():
     logit = run(whisper_graph.build(tiny_encoder(), head=head()), x)[0]
     assert logit.shape == (2,)
     assert np.allclose(pooled @ head().weight + 0.25, logit, atol=1e-4)
+
+
+def reference_lcnn(x: np.ndarray, w: dict[str, np.ndarray]) -> float:
+    """Plain numpy, from samples to logit."""
+    power = reference_power(x)
+    x = np.log(lcnn_graph.triangles() @ (power / max(power.mean(), 1e-10)) + 1e-5)[None] / 3
+    for i, (kind, *size) in enumerate(lcnn_graph.LAYOUT):
+        name = f"body.{i}."
+        if kind == "max":
+            k = size[0]
+            padded = np.pad(x, ((0, 0), (k // 2,) * 2, (k // 2,) * 2))
+            patches = np.lib.stride_tricks.sliding_window_view(padded, (k, k), axis=(1, 2))
+            x = np.einsum("chwij,ocij->ohw", patches, w[name + "conv.weight"], optimize=True) + w[name + "conv.bias"][:, None, None]
+            x = np.maximum(x[: len(x) // 2], x[len(x) // 2 :])
+        elif kind == "pool":
+            h, v = x.shape[1] // size[0], x.shape[2] // size[1]
+            x = x[:, : h * size[0], : v * size[1]].reshape(len(x), h, size[0], v, size[1]).max(axis=(2, 4))
+        else:
+            gain = w[name + "weight"] / np.sqrt(w[name + "running_var"] + 1e-5)
+            x = (x - w[name + "running_mean"][:, None, None]) * gain[:, None, None] + w[name + "bias"][:, None, None]
+    x = x.reshape(-1, x.shape[2])
+    pooled = np.concatenate([x.mean(axis=1), np.sqrt(x.var(axis=1) + 1e-9)])
+    return float(w["head.weight"][0] @ pooled + w["head.bias"][0])
+
+
+def test_the_sum_is_the_head_and_the_committed_light_cnn():
+    fusion = voice_whisper.read_fusion(ROOT / "models" / "voice-whisper")
+    t = np.arange(48000) / 16000
+    waves = np.stack([np.random.default_rng(1).standard_normal(48000) * 0.1, 0.4 * np.sin(2 * np.pi * (90 * t + 200 * t * t)),
+                      np.zeros(48000)]).astype(np.float32)
+    alone = run(whisper_graph.build(tiny_encoder(), head=head()), waves)[0]
+    both = run(whisper_graph.build(tiny_encoder(), head=head(), fusion=fusion), waves)[0]
+    network = {k: v.astype(np.float64) for k, v in fusion.network.items()}
+    for x, a, b in zip(waves, alone, both):
+        assert abs(fusion.shares[0] * a + fusion.shares[1] * reference_lcnn(x, network) - b) < 2e-3
 
 
 def test_built_file_has_its_pinned_hash():

@@ -99,7 +99,7 @@ def ece(p: np.ndarray, spoof: np.ndarray, weight: np.ndarray, bins: int = 10) ->
 
 
 def main() -> None:
-    rows = [r for r in read_table(WORK / "oof.tsv") if float(r["seconds"]) >= MIN_SECONDS]
+    rows = [r for r in read_table(WORK / "fused.tsv") if float(r["seconds"]) >= MIN_SECONDS]
     twice = rows + rows
     score = np.array([float(r["plain"]) for r in rows] + [float(r["degraded"]) for r in rows])
     spoof = np.array([r["label"] == "spoof" for r in twice])

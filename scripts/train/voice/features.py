@@ -1,6 +1,6 @@
-"""Stage 2: pooled Whisper features of every window (resumable, one file a clip).
+"""Stage 2: pooled Whisper features of every window of the training clips (resumable, one file a clip).
 
-Training clips get two copies, evaluation clips only the first:
+Of each clip there are two copies:
   plain  as it is, 3 s windows every 3 s (what run time sees)
   chain  3 s at a random level through low-pass, high-pass, noise and a lossy codec, each by chance,
   or short  the same with a random 1.2 to 2.9 s piece, filled by repetition as run time fills it
@@ -22,6 +22,7 @@ from scipy.signal import butter, sosfilt
 from lib import CACHE, FEATURES, LAYERS, RATE, ROOT, WORK, decode, read_table, repeat_to, trim, windows
 
 CLIPS = 5  # of one generator in one source: more of the same system teach little, and cost as much
+TRAIN_WINDOWS = 2
 CODECS = [("mp3", "libmp3lame", "mp3", (32, 128)), ("aac", "aac", "adts", (32, 128)), ("opus", "libopus", "ogg", (12, 64))]
 
 
@@ -55,35 +56,49 @@ def chain(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return codec(x, rng) if rng.random() < 0.4 else x
 
 
-def copies(x: np.ndarray, train: bool, rng: np.random.Generator) -> list[tuple[str, np.ndarray]]:
-    if not train:
-        return [("plain", windows(x))]
-    out = [("plain", windows(x, 2))]  # two windows show what a long clip has to show, at half the time
+def degraded(x: np.ndarray, rng: np.random.Generator) -> tuple[str, np.ndarray]:
+    """Kind and samples (at most 3 s, not yet filled up) of the copy that went through a channel."""
     if rng.random() < 0.5:
         kind, length = "chain", min(len(x), 48000)
     else:
         kind, length = "short", min(len(x), int(rng.uniform(1.2, 2.9) * RATE))
     start = int(rng.integers(0, len(x) - length + 1))
     piece = np.clip(chain(random_level(x[start : start + length], rng), rng), -1, 1)
-    out.append((kind, repeat_to(piece).astype(np.float32)[None]))
-    return out
+    return kind, piece.astype(np.float32)
+
+
+def copies(x: np.ndarray, rng: np.random.Generator) -> list[tuple[str, np.ndarray]]:
+    kind, piece = degraded(x, rng)
+    # two windows show what a long clip has to show, at half the time
+    return [("plain", windows(x, TRAIN_WINDOWS)), (kind, repeat_to(piece)[None])]
+
+
+def channel_seed(row: dict[str, str]) -> np.random.Generator:
+    """The same degradation of a clip on every run, and in every stage."""
+    return np.random.default_rng(int(row["sha256"][:15], 16))
+
+
+def usable(path: Path) -> np.ndarray | None:
+    """The trimmed samples of a clip, or None if it holds too little signal."""
+    x = trim(decode(path))
+    return None if len(x) < RATE * 0.6 or np.abs(x).max() < 1e-3 else x
 
 
 def ordered(rows: list[dict[str, str]]) -> list[dict[str, str]]:
-    """One clip of every source and generator first, then a second one and so on, CLIPS of them; then evaluation.
+    """Training clips: one of every source and generator first, then a second one and so on, CLIPS of them.
 
     The number of systems and sources counts, not that of clips, so a run that is cut short is still
     a usable one. Which clips of a source are taken is decided by their hash.
     """
     seen: dict[tuple[str, str], int] = {}
     keyed = []
-    for r in sorted(rows, key=lambda r: r["sha256"]):
+    for r in sorted((r for r in rows if r["use"] == "train"), key=lambda r: r["sha256"]):
         name = (r["source"], r["generator"])
         seen[name] = seen.get(name, 0) + 1
         # LibriSpeech is one source but 251 speakers
         rank = -(-seen[name] // (5 if r["source"].startswith("resemble-ai/") else 1))
-        if r["use"] != "train" or rank <= CLIPS:
-            keyed.append((rank if r["use"] == "train" else CLIPS + 1, r["sha256"], r))
+        if rank <= CLIPS:
+            keyed.append((rank, r["sha256"], r))
     return [r for _, _, r in sorted(keyed, key=lambda k: k[:2])]
 
 
@@ -99,25 +114,22 @@ def main() -> None:
     names = [f"layer_{k}" for k in range(1, LAYERS + 1)]
     FEATURES.mkdir(parents=True, exist_ok=True)
     done = failed = 0
-    rows = read_table(WORK / "trials.tsv")
-    rows = ordered(rows)
-    for i, row in enumerate(rows):
+    for i, row in enumerate(ordered(read_table(WORK / "trials.tsv"))):
         dest = FEATURES / (hashlib.sha256(row["trial_id"].encode()).hexdigest()[:24] + ".npz")
         if i % parts != part or dest.exists():
             continue
         path = args.data / row["path"][5:] if row["path"].startswith("data:") else CACHE / row["path"]
         try:
-            x = trim(decode(path))
+            x = usable(path)
         except (subprocess.CalledProcessError, soundfile.LibsndfileError, ValueError) as e:
             print(f"features: {row['trial_id']}: {e}")
+            x = None
+        if x is None:
             failed += 1
             continue
-        if len(x) < RATE * 0.6 or np.abs(x).max() < 1e-3:
-            failed += 1
-            continue
-        rng = np.random.default_rng(int(row["sha256"][:15], 16))  # the same degradation on every run
+        rng = channel_seed(row)
         kinds, blocks = [], []
-        for kind, wave in copies(x, row["use"] == "train", rng):
+        for kind, wave in copies(x, rng):
             got = session.run(names, {"wave": wave})
             blocks.append(np.stack(got, axis=1))  # [windows, layers, 2 * width]
             kinds += [kind] * len(wave)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
+from figures import auc, by_generator, by_source, clip_scores, family, is_repository  # noqa: F401  (stages reach them here)
 from lib import FEATURES, WORK, read_table
 
 
@@ -38,11 +39,6 @@ def load(use: str) -> Windows:
             seconds.append(float(z["seconds"]))
         rows.append(row)
     return Windows(rows, np.array(seconds), np.concatenate(blocks), np.array(clip), np.array(degraded))
-
-
-def family(row: dict[str, str]) -> str:
-    """What a clip counts towards: its generator, or its source if it is bona fide."""
-    return "g:" + row["generator"] if row["label"] == "spoof" else "s:" + row["source"]
 
 
 def groups(rows: list[dict[str, str]]) -> np.ndarray:
@@ -182,47 +178,3 @@ def out_of_fold(w: Windows, fold: np.ndarray, s: Setting, keep: np.ndarray | Non
         take = ~test if keep is None else ~test & keep[w.clip]
         score[test] = fit(w, take, s)(select(w, list(s.layers), test))
     return score
-
-
-def clip_scores(w: Windows, score: np.ndarray, degraded: bool = False, how: str = "mean") -> np.ndarray:
-    """Mean (or max, min) over a clip's windows, of the plain or of the degraded copy."""
-    use = w.degraded == degraded
-    out = np.zeros(len(w.rows))
-    if how == "mean":
-        np.add.at(out, w.clip[use], score[use])
-        return out / np.maximum(np.bincount(w.clip[use], minlength=len(w.rows)), 1)
-    extreme = np.maximum if how == "max" else np.minimum
-    out += -np.inf if how == "max" else np.inf
-    extreme.at(out, w.clip[use], score[use])
-    return out
-
-
-def auc(spoof: np.ndarray, score: np.ndarray) -> float:
-    """Share of pairs in the right order, ties counting half (as scikit-learn, without its checks: this runs often)."""
-    real, fake = np.sort(score[~spoof]), score[spoof]
-    if not len(real) or not len(fake):
-        return float("nan")
-    below, upto = (np.searchsorted(real, fake, side) for side in ("left", "right"))
-    return float((below + upto).mean() / 2 / len(real))
-
-
-def by_source(rows: list[dict[str, str]], spoof: np.ndarray, score: np.ndarray) -> dict[str, float]:
-    """AUC within each source that has both classes: channel and content cannot help there."""
-    source = np.array([r["source"] for r in rows])
-    both = [s for s in sorted(set(source)) if 0 < spoof[source == s].sum() < (source == s).sum()]
-    return {s: auc(spoof[source == s], score[source == s]) for s in both}
-
-
-def by_generator(rows: list[dict[str, str]], spoof: np.ndarray, score: np.ndarray, against: np.ndarray) -> dict[str, float]:
-    """AUC of each generator against the bona fide clips in `against`."""
-    generator = np.array([r["generator"] for r in rows])
-    out = {}
-    for g in sorted(set(generator[spoof])):
-        take = against | (spoof & (generator == g))
-        out[g] = auc(spoof[take], score[take])
-    return out
-
-
-def is_repository(rows: list[dict[str, str]]) -> np.ndarray:
-    """Clips of the many small repositories: the diverse set that thresholds are set on."""
-    return np.array([not r["source"].startswith(("debian/", "package/", "resemble-ai/")) for r in rows])

@@ -77,7 +77,7 @@ def golden() -> None:
 
 def dataset() -> None:
     """What was trained on, as a table and a card: hashes, labels and licences, never media."""
-    rows = read_table(WORK / "oof.tsv")
+    rows = read_table(WORK / "fused.tsv")
     columns = [c for c in COLUMNS if c not in ("path", "use")]
     write_table(DATASET / "protocol.tsv", sorted(rows, key=lambda r: r["trial_id"]), columns)
     lines = ["# voice-open: what voice-whisper was trained on", "",

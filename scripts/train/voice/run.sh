@@ -1,5 +1,5 @@
 #!/bin/sh
-# The whole recipe: data table, features, head, calibration, ONNX file, card. Every stage can be run
+# The whole recipe: data table, features, head, light CNN, calibration, ONNX file, card. Every stage can be run
 # again; finished clips are not computed twice. Arguments go to the stages that read data (--data DIR).
 set -eu
 cd "$(dirname "$0")"
@@ -19,6 +19,13 @@ fi
 "$python" features.py "$@" --part 1/2
 wait $!
 "$python" train.py
+# The committed light CNN stays, with its out-of-fold scores; NETWORK=1 trains it anew (README.md says how long that takes).
+if [ -n "${NETWORK:-}" ]; then
+    "$python" -m pip install --quiet -r requirements-nets.txt
+    "$python" waveforms.py "$@"
+    "$python" waveform_nets.py --part lcnn --only bands-lcnn16 --until 0.5
+fi
+"$python" fuse.py
 "$python" calibrate.py
 "$python" package.py
-"$python" report.py
+"$python" report.py "$@"

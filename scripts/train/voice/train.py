@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 import model
+from figures import measure, merit
 from lib import MODEL, WORK, write_table
 from model import Setting
 
@@ -32,29 +33,6 @@ STEPS = [
     [{}, {"copies": "plain"}],
     [{}, {"c": 3e-3}],
 ]
-
-
-def measure(w: model.Windows, score: np.ndarray, how: str = "mean") -> dict[str, float]:
-    """AUCs of clips: pooled, within sources, by generator; the two macro figures of the degraded copies as well."""
-    spoof, repo = w.spoof, model.is_repository(w.rows)
-    package = np.array([r["source"].startswith("package/") for r in w.rows])
-
-    def macro(clip: np.ndarray) -> tuple[float, float]:
-        generators = model.by_generator(w.rows, spoof & ~package, clip, repo & ~spoof)
-        inside = model.by_source(w.rows, spoof, clip)
-        return float(np.mean(list(inside.values()))), float(np.mean(list(generators.values())))
-
-    clip = model.clip_scores(w, score, how=how)
-    source, generator = macro(clip)
-    source_degraded, generator_degraded = macro(model.clip_scores(w, score, degraded=True, how=how))
-    return {"pooled_auc": model.auc(spoof, clip), "repository_auc": model.auc(spoof[repo], clip[repo]),
-            "source_macro_auc": source, "generator_macro_auc": generator,
-            "source_macro_degraded": source_degraded, "generator_macro_degraded": generator_degraded}
-
-
-def merit(m: dict[str, float]) -> float:
-    """What a choice is made by: sound that went through a channel counts as much as clean sound."""
-    return float(np.mean([m[f"{by}_macro_{what}"] for by in ("source", "generator") for what in ("auc", "degraded")]))
 
 
 def pick(merits: dict):
