@@ -113,18 +113,3 @@ These sets are small; read the bounds, not the rates. Faces were found by `{dete
 crops of its largest face. Self-blended faces are easier than real manipulations, so the figures of the section before this
 one are no promise. Cost: {ms:.0f} ms a crop on one thread of a busy machine.
 """
-
-DATASET = """# faces-open
-
-{faces} faces in {pictures} bona fide pictures, for self-blended training pairs. Only hashes, labels and licences are here;
-the pictures are not redistributed. `group` is the person of a voteview portrait, the photographer of a
-Flickr portrait, otherwise the source as a whole;
-a group is wholly in `training` or wholly in `calibration`.
-
-| source | training | calibration |
-|---|---|---|
-{table}
-
-The voteview portraits are largely works of the United States government; their repository states no licence of its own.
-Attribution for the Creative Commons pictures stands in the `licence` column.
-"""

@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import argparse
-import csv
 import hashlib
 import json
 from collections import defaultdict
@@ -10,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 from calibrate import clopper_pearson
-from card_text import BLEND, DATASET, DETECTORS, HEADING, HEAT, percent, put, taken
+from card_text import BLEND, DETECTORS, HEADING, HEAT, percent, put, taken
 from face_detect import ROOT
-from train import HELD_OUT, auc
+from train import auc
 
 NAMES = {("face-blazeface", 256): "face-blazeface", ("face-centerface", 384): "face-centerface",
          ("face-centerface", 640): "face-centerface-640"}
@@ -92,22 +91,6 @@ def main() -> None:
         if digest[:16] in before and taken(before, heading):
             text = put(text, taken(before, heading), heading)
     card.write_text(text)
-
-    used = {c["picture"]: c for c in crops}
-    count = defaultdict(lambda: [0, 0])
-    out = ROOT / "datasets/faces-open"
-    out.mkdir(parents=True, exist_ok=True)
-    with open(out / "protocol.tsv", "w", newline="") as f:
-        w = csv.writer(f, delimiter="\t", lineterminator="\n")
-        w.writerow(["trial_id", "sha256", "label", "source", "group", "part", "licence", "original_path"])
-        for r in csv.DictReader(open(args.data / "protocol.tsv"), delimiter="\t"):
-            if r["trial_id"] in used:
-                c = used[r["trial_id"]]
-                part = "calibration" if c["fold"] == HELD_OUT else "training"
-                w.writerow([r["trial_id"], r["sha256"], r["label"], r["source"], c["group"], part, r["licence"], r["original_path"]])
-                count[r["source"]][part == "calibration"] += 1
-    lines = "\n".join(f"| {s} | {a} | {b} |" for s, (a, b) in sorted(count.items()))
-    (out / "card.md").write_text(DATASET.format(pictures=len(used), faces=len(crops), table=lines))
 
 
 if __name__ == "__main__":
