@@ -254,7 +254,7 @@ def main() -> None:
         (out / (file + ".part")).rename(out / (file + ".pt"))
 
     images = torch.from_numpy(np.stack([cv2.resize(i["rgb"], (SIZE, SIZE), interpolation=cv2.INTER_AREA)
-                                        for i in source.train[::max(1, len(source.train) // 128)]]))
+                                        for i in source.train[::max(1, len(source.train) // 128)]])).to(device)
     pool = Pool(source, args.pool, device)
     while not (source.held_ready() and len(pool) >= min(16 * args.batch, args.pool)):
         pool.fill()

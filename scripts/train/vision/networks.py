@@ -64,7 +64,7 @@ def lite0(path: Path, images: torch.Tensor) -> Lite0:
     graph, values = arrays(path)
     convs = [n for n in graph.node if n.op_type == "Conv"]
     gemm = next(n for n in graph.node if n.op_type == "Gemm")
-    model = Lite0()
+    model = Lite0().to(images.device)
     pairs = [(model._conv_stem, model._bn0)]
     for b in model._blocks:
         pairs += ([(b._expand_conv, b._bn0)] if b.expand else []) + [(b._depthwise_conv, b._bn1), (b._project_conv, b._bn2)]
@@ -85,7 +85,7 @@ def lite0(path: Path, images: torch.Tensor) -> Lite0:
     with torch.no_grad():
         for (conv, norm), node in zip(pairs, convs):
             conv.weight.copy_(torch.from_numpy(values[node.input[1]].copy()))
-            hooks.append(norm.register_forward_pre_hook(undo(norm, torch.from_numpy(values[node.input[2]].copy()))))
+            hooks.append(norm.register_forward_pre_hook(undo(norm, torch.from_numpy(values[node.input[2]].copy()).to(images.device))))
         model.head.weight.copy_(torch.from_numpy(values[gemm.input[1]].copy()))
         model.head.bias.copy_(torch.from_numpy(values[gemm.input[2]].copy()))
         model.eval()(Lite0.prepare(images))
