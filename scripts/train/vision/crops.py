@@ -36,8 +36,6 @@ A_GROUP = 15          # faces of one person or source that has no persons named
 PORTRAITS = 350       # of voteview: official portraits teach one style
 NEAR = 4              # bits of a face's difference hash: the same photograph travels from project to project
 IMAGERY = ROOT / ".cache/train/imagery/fetched"
-# Copies of a repository that is reserved, under another name.
-COPIES = ("Yazdi9/Talking_Face_Avatar",)
 
 
 def group_of(row: dict) -> str:
@@ -93,7 +91,7 @@ def shared_pictures(data: Path):
 def fetched_pictures():
     """Of the fetched data sets, in the order of their tables."""
     pattern = shared().glob_pattern
-    excluded = {(r["repository"], r["file"]) for d in ("imagery-open", "faces-open") for r in table(ROOT / f"datasets/{d}/excluded.tsv")}
+    excluded = {(r["repository"], r["file"]) for r in table(ROOT / "datasets/imagery-open/excluded.tsv")}
     for dataset in ("talking-open", "faces-open", "imagery-open"):
         home = ROOT / "datasets" / dataset
         lines = table(home / "repositories.tsv")
@@ -101,7 +99,7 @@ def fetched_pictures():
             place = (row["repository"], row["file"])
             line = next(x for x in lines if (x["repository"], x["commit"]) == (row["repository"], row["commit"])
                         and pattern(x["files"]).match(row["file"]))
-            if row["label"] != "bonafide" or place in excluded or row["repository"] in COPIES:
+            if row["label"] != "bonafide" or place in excluded:
                 continue
             if dataset == "imagery-open" and (line["family"] != "photo" or line["tiles"] != "-"):
                 continue
