@@ -4,7 +4,8 @@
 
 Worker processes make self-blended pairs without end; every finished pair goes into one pool that all experiments draw
 from, so that no experiment waits for the processors. Fold 0, by person, recording or source, is never trained on.
-Results are written as each experiment ends: `results.json` (tables and held-out scores), `lite0.pt`, `clip.pt`.
+Results are written as each experiment ends: `results.json` (tables and held-out scores; compared.py keeps the figures),
+`model.pt` (`lite0`, for export.py), `lite0.pt`, `clip.pt`.
 
 On a CPU the same code runs with a small `--batch` and `--pool`; give `--seconds` by the hour there.
 """
@@ -281,6 +282,7 @@ def main() -> None:
         name = "lite0-patches" if patches else "lite0"
         if not patches:
             best = model
+            save("model", {"state": small(model.state_dict()), "pairs": facts["pairs seen"]})   # what export.py reads
         states[name] = small(model.state_dict())
         save("lite0", states)
         keep(name, model, facts)

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # The whole recipe of face-blend. Finished stages are kept in .cache/train/vision; delete one to run it again.
 #   scripts/train/vision/run.sh [--data DIR] [--minutes N] [--mirror DIR]
-# On two CPU cores the stages take about 1 + 40 (--minutes) + 4 + 2 minutes; a GPU is used when there is one. The shipped
-# weights came from two GPU runs (see the card); this one run with the final settings gives others of the same kind.
+# On two CPU cores the stages take about 10 (crops) + 40 (--minutes) + 15 (calibration) + 10 minutes; a GPU is used when there is
+# one. The shipped weights came from three GPU runs, the last by experiments.py, which compares networks and starts from a
+# shipped file (see the card); this one run with the final settings gives others of the same kind.
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 data=../shared/data minutes=40 mirror=()
