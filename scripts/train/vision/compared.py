@@ -21,9 +21,9 @@ CONDITIONS = ("clean", "jpeg50", "crf23", "crf28", "crf33", "mixed")
 MIXED = slice(5, 7)              # the columns of `experiments.HELD` that draw a random chain
 SPREAD = "sources: faces, median bona fide score, share over the 1 % point"
 NAMES = {
-    BEFORE: "0.1.0, where the training starts", SHIPPED: "**EfficientNet-Lite0, trained on: ships**",
-    "lite0-patches": "the same, soft maximum over 7 x 7 places, trained on from there",
-    "clip frozen": "CLIP ViT-B/16, layers 4, 6, 8, frozen; linear head", "clip norms tuned": "the same, layer norms tuned",
+    BEFORE: "version 0.1.0, where the training starts", SHIPPED: "**EfficientNet-Lite0, trained on: ships**",
+    "lite0-patches": "from there, with a soft maximum over 7 x 7 places in place of the mean",
+    "clip frozen": "CLIP ViT-B/16, layers 4, 6 and 8, frozen, linear head", "clip norms tuned": "that, with its layer norms tuned",
 }
 KINDS = {"all": "all", "portrait": "official portraits", "photo": "photographs", "video": "recordings", "130 px": "faces from 130 px"}
 
@@ -46,20 +46,20 @@ def slim(results: dict) -> dict:
 
 
 def tables(facts: dict) -> str:
-    found = facts["experiments"]
+    found = {n: facts["experiments"][n] for n in NAMES}
     lines = ["| network | seconds, pairs | " + " | ".join(CONDITIONS) + " | mixed: 95 % | mixed, more than 0.1.0: 95 % | found at 1 % false alarms |",
              "|---|---|" + "---|" * (len(CONDITIONS) + 3)]
     for name, e in found.items():
         gain = "-" if name == BEFORE else "{:+.3f} to {:+.3f}".format(*e["mixed, more than before"])
         cost = f"{e['seconds']}, {e['pairs seen']:,}" if "pairs seen" in e else f"{e['seconds']}, -" if "seconds" in e else "-"
-        lines.append(f"| {NAMES[name]} | {cost} | " + " | ".join(f"{e['auc']['all'][c]:.3f}" for c in CONDITIONS)
+        lines.append(f"| `{name}`: {NAMES[name]} | {cost} | " + " | ".join(f"{e['auc']['all'][c]:.3f}" for c in CONDITIONS)
                      + " | {:.3f} to {:.3f}".format(*e["mixed"]) + f" | {gain} | {100 * e['recall at 1 %']:.0f} % |")
     lines += ["", "| faces | network | " + " | ".join(CONDITIONS) + " |", "|---|---|" + "---|" * len(CONDITIONS)]
     for kind, words in KINDS.items():
         for name, e in found.items():
             if kind != "all" and kind in e["auc"]:
                 row = e["auc"][kind]
-                lines.append(f"| {words} ({row['faces']}) | {name} | " + " | ".join(f"{row[c]:.3f}" for c in CONDITIONS) + " |")
+                lines.append(f"| {words} ({row['faces']}) | `{name}` | " + " | ".join(f"{row[c]:.3f}" for c in CONDITIONS) + " |")
     lines += ["", "| held-out source | faces | bona fide score in the median: 0.1.0 | now | over the 1 % point now |", "|---|---|---|---|---|"]
     for source, (faces, median, over) in found[SHIPPED]["sources"].items():
         lines.append(f"| {source} | {faces} | {found[BEFORE]['sources'][source][1]:+.2f} | {median:+.2f} | {100 * over:.1f} % |")

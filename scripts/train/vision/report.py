@@ -91,9 +91,10 @@ def main() -> None:
     of = lambda kind: [c for c in mine if c["kind"] == kind]
     text = BLEND.format(
         train_faces=len(mine), train_groups=len({c["group"] for c in mine}), portraits=len(of("portrait")), photos=len(of("photo")),
-        frames=len(of("video")), recordings=len({c["group"] for c in of("video")}), **{f"share_{k}": sum(p for p, c in zip(chances(mine), mine) if c["kind"] == k) for k in SHARE},
+        frames=len(of("video")), recordings=len({c["group"] for c in of("video")}), **{f"share_{k}": 100 * sum(p for p, c in zip(chances(mine), mine) if c["kind"] == k) for k in SHARE},
         seconds=shipped["seconds"], pairs=shipped["pairs seen"], pool=round(shipped["pairs made meanwhile"], -3), compared=tables(seen),
         **{f"loss_{k}": loss(seen, k) for k in ("all", "photo", "video")}, wanted=WANTED,
+        loss_shipped=facts["auc"]["clean"] - min(facts["auc"]["crf28"], facts["auc"]["crf33"]),
         verdict="within" if loss(seen) <= WANTED else "more than", video_faces=shipped["auc"]["video"]["faces"],
         held=facts["held_faces"], held_people=facts["held_people"],
         auc="\n".join(f"| {k} | {v:.3f} |" for k, v in facts["auc"].items()), paired=percent(facts["paired"]),
@@ -103,6 +104,8 @@ def main() -> None:
     for heading in (HEADING, HEAT):
         if digest[:16] in before and taken(before, heading):
             text = put(text, taken(before, heading), heading)
+        else:
+            text = put(text, f"{heading}\n\nNot done for weights {digest[:16]} yet.\n", heading)
     card.write_text(text)
 
 
