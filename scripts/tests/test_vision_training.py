@@ -10,6 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts/train/vision"))
 pytest.importorskip("torch")
 pytest.importorskip("av")
+import compared   # noqa: E402
 import golden   # noqa: E402
 import sbi   # noqa: E402
 from degrade import Plan   # noqa: E402
@@ -53,6 +54,13 @@ def test_detector_golden(model, threshold):
 
 def test_blend_golden():
     compare("face-blend", golden.blend_cases(ROOT / "models"))
+
+
+def test_the_card_shows_the_comparison_that_is_kept():
+    kept = json.loads(compared.KEPT.read_text())
+    assert compared.tables(kept) in (ROOT / "models/face-blend/candidate/card.md").read_text()
+    found = kept["experiments"]
+    assert found[compared.SHIPPED]["auc"]["all"]["mixed"] > found[compared.BEFORE]["auc"]["all"]["mixed"]
 
 
 def compare(model: str, made: list[dict]) -> None:

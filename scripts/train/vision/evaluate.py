@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import hashlib
 import json
 import time
 from pathlib import Path
@@ -53,7 +54,8 @@ def main() -> None:
             row["llr"] = llr if inside else None
             row["flag"] = inside and llr >= cal["supports_spoof_at_llr"]
         rows.append(row)
-    (args.work / "evaluation.json").write_text(json.dumps({"rows": rows, "ms_a_crop": float(np.median(times)),
+    weights = hashlib.sha256((args.models / "face-blend/model.onnx").read_bytes()).hexdigest()
+    (args.work / "evaluation.json").write_text(json.dumps({"rows": rows, "weights": weights, "ms_a_crop": float(np.median(times)),
                                                            "detector": args.detector}, indent=1))
 
 

@@ -72,7 +72,7 @@ def main() -> None:
     sbi.make_mask = lambda *a, **k: masks.append(made(*a, **k)) or masks[-1]
     sbi.shift = lambda *a: (lambda both: masks.append(both[1]) or both)(moved(*a))
     for e in rng.permutation(index):
-        rgb = cv2.imread(str(args.work / "crops" / e["file"]))[:, :, ::-1]
+        rgb = cv2.imread(str(args.work / "crops" / e["name"]))[:, :, ::-1]
         item = {"rgb": np.ascontiguousarray(rgb), "points": np.array(e["points"], np.float32), "face": e["face"], "grey": e["grey"]}
         forged = sbi.fake(rng, item, None)
         a, b = (cut(x, MARGIN, CROP_MARGIN, 0.0, 0.0, False) for x in (rgb, forged))

@@ -84,6 +84,9 @@ family and licence; `repositories.tsv` and `fetched.tsv` name what `scripts/trai
 looked at and left out. No media is kept here. Rows with commit `-` are of the shared data's image/open, sd3_portraits, acani
 and voteview sets (commits in their README).
 
+Pictures that the protocol names and `excluded.tsv` names too were found unfit after the training: version 0.1.0 of `synthetic-image`
+was trained with them, the next will not be. These are three photographs of `oarriaga/face_classification` with boxes drawn in.
+
 Collections of generated pictures state one licence for all; single pictures were made by contributors. Photographs that came
 through a project's repository keep their photographers' licences.
 

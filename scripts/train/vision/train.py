@@ -24,16 +24,38 @@ from torch.utils.data import DataLoader, IterableDataset
 
 HELD_OUT = 0
 CROP_MARGIN = 1.8
+SHARE = {"portrait": 0.2, "photo": 0.55, "video": 0.25}   # or the net takes every style but portraits for a forgery
 
 
 def load(work: Path, keep) -> list[dict]:
     items = []
     for entry in json.loads((work / "crops/crops.json").read_text()):
         if keep(entry):
-            entry["rgb"] = np.asarray(Image.open(work / "crops" / entry["file"]).convert("RGB"))
+            entry["rgb"] = np.asarray(Image.open(work / "crops" / entry["name"]).convert("RGB"))
             entry["points"] = np.asarray(entry["points"], np.float32)
             items.append(entry)
     return items
+
+
+def chances(items: list[dict]) -> np.ndarray:
+    """Kinds in fixed shares; within a kind each source by the root of its size, each person or recording alike."""
+    p = np.zeros(len(items))
+    of = lambda key: np.array([i[key] for i in items])
+    kinds, sources, groups = of("kind"), of("source"), of("group")
+    for kind, share in SHARE.items():
+        mine = kinds == kind
+        if not mine.any():
+            continue
+        names = sorted(set(sources[mine]))
+        sizes = {s: np.sqrt((mine & (sources == s)).sum()) for s in names}
+        for s in names:
+            there = sorted(set(groups[mine & (sources == s)]))
+            for g in there:
+                faces = np.flatnonzero(mine & (sources == s) & (groups == g))
+                p[faces] += share * sizes[s] / sum(sizes.values()) / len(there) / len(faces)
+    # large faces carry the fine structure of a seam
+    p *= np.array([2.0 if i["native_face"] >= 130 else 1.0 for i in items])
+    return p / p.sum()
 
 
 def tensor(images) -> torch.Tensor:
@@ -46,11 +68,7 @@ class Pairs(IterableDataset):
 
     def __init__(self, items: list[dict], seed: int):
         self.items, self.seed = items, seed
-        # large faces carry the fine structure of a seam: four times as often
-        weight = np.array([4.0 if i["native_face"] >= 130 else 1.0 for i in items])
-        # and so do the few pictures that are no official portraits, or the net takes every other style for a forgery
-        weight *= np.array([1.0 if i["group"].startswith("voteview") else 4.0 for i in items])
-        self.p = weight / weight.sum()
+        self.p = chances(items)
 
     def __iter__(self):
         info = torch.utils.data.get_worker_info()
@@ -95,7 +113,7 @@ def auc(bona, spoof) -> float:
 
 
 def backward(model, x, y, device) -> torch.Tensor:
-    with torch.autocast("cuda", torch.bfloat16, enabled=device == "cuda"):
+    with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
         logit = model(x)
     loss = torch.nn.functional.binary_cross_entropy_with_logits(logit.float(), y * 0.96 + 0.02)
     loss.backward()
