@@ -153,10 +153,37 @@ def workers(place, clips, seconds=8):
     return {"clips": clips, "clip_seconds": seconds, "one_per_s": rates[0], "two_per_s": rates[1], "ratio": rates[1] / rates[0]}
 
 
+# What may go wrong, and the tests that make it go wrong; `make test` runs all of them.
+FAULTS = [
+    ("kill -9 of `watch` at random, again and again", "seamline/tests/ingest.rs", "killed_again_and_again_it_loses_nothing_and_reports_nothing_twice"),
+    ("kill -9 of the server while clips come in", "seamline/tests/serve.rs", "many_upload_at_once_and_a_killed_server_loses_nothing"),
+    ("kill -9 of workers on several machines", "seamline/tests/grown.rs", "workers_killed_in_mid_job_lose_nothing_and_nothing_is_recorded_twice"),
+    ("nats-server and PostgreSQL stopped, crashed and started", "seamline/tests/grown.rs", "broker_and_database_are_stopped_crashed_and_started_in_mid_run"),
+    ("disk full for store and report", "seamline/tests/faults.rs", "a_full_disk_for_store_or_report_ends_the_run_with_a_word_and_loses_nothing"),
+    ("disk full for media", "seamline/tests/faults.rs", "a_full_disk_for_media_refuses_uploads_until_there_is_room"),
+    ("the clock is set back", "seamline-campaign/src/store/jobs_tests.rs", "a_clock_that_is_set_back_holds_nothing_up"),
+    ("an upload whose line breaks, and whose server is killed", "seamline/tests/serve.rs", "a_large_clip_comes_in_pieces_over_broken_lines_and_a_killed_server"),
+    ("malformed forms", "seamline/tests/serve.rs", "what_cannot_be_is_refused_and_leaves_nothing"),
+    ("two servers on one store", "seamline/tests/faults.rs", "two_servers_on_one_store_share_jobs_and_show_the_same"),
+    ("a clip that is stopped at a limit each time", "seamline/tests/ingest.rs", "a_clip_that_is_stopped_at_a_limit_each_time_becomes_a_dead_letter_and_the_rest_goes_on"),
+    ("a file that vanishes or changes", "seamline/tests/ingest.rs", "a_file_that_vanished_is_a_coded_failure_and_runs_when_it_is_back"),
+    ("no token, an expired one, a wrong role, on every route", "seamline/tests/serve.rs", "every_route_asks_for_the_role_that_the_table_says"),
+]
+
+
+def faults():
+    rows = ["## Faults and their tests", "", "| fault | test |", "|---|---|"]
+    for what, path, test in FAULTS:
+        if f"fn {test}(" not in (ROOT / "crates" / path).read_text():
+            raise SystemExit(f"{path} has no test {test}")
+        rows.append(f"| {what} | `{test}` in `{path}` |")
+    return [*rows, ""]
+
+
 def table(results, profile):
     text = ["# All-day use: what it costs and survives", "",
             f"Written by `benches/ingest.py` on {os.cpu_count()} cores that other work shared, {profile}. One light detector, so that "
-            "what is measured is the queue, the store and the server, not the models.", ""]
+            "what is measured is the queue, the store and the server, not the models.", "", *faults()]
     if r := results.get("kills"):
         text += ["## Killed", f"`seamline watch` with two workers over {r['jobs']} recordings, killed with SIGKILL at random moments, {r['rounds']} rounds "
                  f"({r['killed_at_work']} of them at work), then run to its end.", "",
