@@ -11,15 +11,19 @@ use sha2::{Digest, Sha256};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 
 /// A part may be another process's, as long as an upload may last.
 const PART_AGE: Duration = Duration::from_secs(24 * 3_600);
 
 /// A clip that was written a moment ago may have a job in a moment.
 const YOUNG: Duration = Duration::from_secs(600);
+
+/// How long a count of the folder's bytes is good for: with many clips, counting takes longer than writing one. What another
+/// process adds meanwhile may go over the cap.
+const COUNT_AGAIN: Duration = Duration::from_secs(60);
 
 /// Why media could not be kept.
 #[derive(Debug, thiserror::Error)]
@@ -80,6 +84,8 @@ pub struct MediaFolder {
     cap: u64,
     retain: Retain,
     parts: AtomicU64,
+    /// Bytes in it, as far as this process knows, and since when.
+    known: Mutex<Option<(u64, Instant)>>,
 }
 
 /// A clip that is being written; dropped before it is finished, it leaves nothing.
@@ -96,7 +102,8 @@ pub struct Part {
 impl MediaFolder {
     /// Opens or makes the folder. At most `cap` bytes are kept in it.
     pub fn open(root: &Path, cap: u64, retain: Retain) -> Result<Self, MediaError> {
-        let folder = Self { root: root.to_owned(), cap, retain, parts: AtomicU64::new(0) };
+        let folder =
+            Self { root: root.to_owned(), cap, retain, parts: AtomicU64::new(0), known: Mutex::new(None) };
         let parts = folder.root.join("parts");
         fs::create_dir_all(&parts).map_err(folder.io(&parts))?;
         // Uploads that a crash cut off.
@@ -150,7 +157,7 @@ impl MediaFolder {
             let touched = File::open(&place).and_then(|f| f.set_modified(SystemTime::now()));
             return touched.map_err(self.io(&place));
         }
-        self.sweep(store, size)?;
+        self.make_room(store, size)?;
         let shelf = place.parent().unwrap_or(&self.root);
         fs::create_dir_all(shelf).map_err(self.io(shelf))?;
         fs::rename(from, &place).map_err(self.io(&place))?;
@@ -159,6 +166,26 @@ impl MediaFolder {
         touched.map_err(self.io(&place))?;
         // The name too must survive a power cut.
         File::open(shelf).and_then(|d| d.sync_all()).map_err(self.io(shelf))
+    }
+
+    /// Sees to it that `room` bytes fit under the cap, and counts them as there.
+    fn make_room(&self, store: &SqlStore, room: u64) -> Result<(), MediaError> {
+        if let Some((used, since)) = &mut *self.known()
+            && since.elapsed() < COUNT_AGAIN
+            && used.saturating_add(room) <= self.cap
+        {
+            *used = used.saturating_add(room);
+            return Ok(());
+        }
+        self.sweep(store, room)?;
+        if let Some((used, _)) = &mut *self.known() {
+            *used = used.saturating_add(room);
+        }
+        Ok(())
+    }
+
+    fn known(&self) -> MutexGuard<'_, Option<(u64, Instant)>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Bytes in the folder, and its clips, the oldest first.
@@ -217,6 +244,7 @@ impl MediaFolder {
                 Err(e) => return Err(self.io(&kept.path)(e)),
             }
         }
+        *self.known() = Some((used, Instant::now()));
         if used.saturating_add(room) > self.cap {
             return Err(MediaError::NoRoom { path: self.root.clone(), wanted: room, cap: self.cap });
         }
@@ -231,8 +259,14 @@ impl MediaFolder {
             return Ok(());
         }
         match fs::remove_file(&path) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(self.io(&path)(e)),
-            _ => Ok(()),
+            Ok(()) => {
+                if let Some((used, _)) = &mut *self.known() {
+                    *used = used.saturating_sub(job.size);
+                }
+                Ok(())
+            }
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(e) => Err(self.io(&path)(e)),
         }
     }
 
@@ -343,6 +377,11 @@ mod tests {
         age(&folder, &c, 4);
         assert_eq!(folder.sweep(&store, 0).unwrap(), 40, "past its time");
         assert!(!folder.holds(&c) && folder.holds(&a));
+        // Room is reckoned without counting again, and never too much of it: what ended has left.
+        put(&folder, &store, &[4; 30]).unwrap();
+        put(&folder, &store, &[5; 30]).unwrap();
+        assert_eq!(folder.known().unwrap().0, folder.used().unwrap());
+        assert!(matches!(put(&folder, &store, &[6; 10]), Err(MediaError::NoRoom { .. })));
     }
 
     #[test]
