@@ -27,7 +27,7 @@ import torch
 from degrade import Plan
 from networks import Clip, Lite0, clip, lite0
 from sbi import SIZE, pair
-from train import CONDITIONS, CROP_MARGIN, HELD_OUT, SHARE, auc, backward, chances, climb, load
+from train import CONDITIONS, CROP_MARGIN, HELD_OUT, SHARE, auc, chances, descend, load
 
 ROOT = Path(__file__).resolve().parents[3]
 SLOTS = 200                      # finished pairs that a worker may have waiting
@@ -189,18 +189,7 @@ def train(model, pool: Pool, seconds: float, device: str, batch: int, groups: li
         pool.fill()
         x = model.prepare(pool.batch(batch))
         y = torch.cat([torch.zeros(batch), torch.ones(batch)]).to(device)
-        model.train()
-        optim.zero_grad(set_to_none=True)
-        loss = backward(model, x, y, device)
-        if sam > 0:
-            moves = climb(params, sam)
-            optim.zero_grad(set_to_none=True)
-            backward(model, x, y, device)
-            with torch.no_grad():
-                for q, move in moves:
-                    q.sub_(move)
-        torch.nn.utils.clip_grad_norm_(params, 2.0)
-        optim.step()
+        loss = descend(model, x, y, optim, params, sam, device)
         step += 1
         decay = min(0.998, (step + 1) / (step + 20))
         with torch.no_grad():

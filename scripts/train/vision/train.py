@@ -131,6 +131,24 @@ def climb(params, rho: float) -> list[tuple]:
     return moves
 
 
+def descend(model, x, y, optim, params, sam: float, device) -> torch.Tensor:
+    """One step on a batch; with `sam` > 0 by sharpness-aware minimisation, as in the SBI paper: the gradient at the worst
+    point nearby."""
+    model.train()
+    optim.zero_grad(set_to_none=True)
+    loss = backward(model, x, y, device)
+    if sam > 0:
+        moves = climb(params, sam)
+        optim.zero_grad(set_to_none=True)
+        backward(model, x, y, device)
+        with torch.no_grad():
+            for q, move in moves:
+                q.sub_(move)
+    torch.nn.utils.clip_grad_norm_(params, 2.0)
+    optim.step()
+    return loss
+
+
 def main() -> None:
     p = argparse.ArgumentParser()
     p.add_argument("--work", type=Path, default=Path(__file__).resolve().parents[3] / ".cache/train/vision")
@@ -177,18 +195,7 @@ def main() -> None:
         batch = next(loader).to(device, non_blocking=True)
         x = ((batch.permute(1, 0, 4, 2, 3).flatten(0, 1)).float() - 127) / 128
         y = torch.cat([torch.zeros(len(batch)), torch.ones(len(batch))]).to(device)
-        model.train()
-        optim.zero_grad(set_to_none=True)
-        loss = backward(model, x, y, device)
-        if args.sam > 0:   # sharpness-aware minimisation, as in the SBI paper: the gradient at the worst point nearby
-            moves = climb(params, args.sam)
-            optim.zero_grad(set_to_none=True)
-            backward(model, x, y, device)
-            with torch.no_grad():
-                for q, move in moves:
-                    q.sub_(move)
-        torch.nn.utils.clip_grad_norm_(params, 2.0)
-        optim.step()
+        loss = descend(model, x, y, optim, params, args.sam, device)
         step += 1
         decay = min(0.998, (step + 1) / (step + 20))
         with torch.no_grad():
