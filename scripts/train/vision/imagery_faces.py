@@ -1,6 +1,6 @@
 """Imagery, stage 3: which pictures are of a face, so that faces are weighed and judged against faces.
 
-faces.json: for each picture that has features [a face's longer side is over FACE of the picture's shorter side, that
+faces.json: for each picture [a face's longer side is over FACE of the picture's shorter side, that
 share]. BlazeFace is enough for faces of that size, at a tenth of CenterFace's cost.
 """
 from __future__ import annotations
@@ -28,7 +28,7 @@ def main() -> None:
     known = json.loads(goal.read_text()) if goal.is_file() else {}
     detect = Detector("face-blazeface")
     for n, x in enumerate(chosen(read_pictures(args.work))):
-        if x["name"] not in known and (args.work / "features/0" / (x["name"] + ".npy")).is_file():
+        if x["name"] not in known:
             value = share(detect, decode((args.work / "pictures" / x["name"]).read_bytes()))
             known[x["name"]] = [bool(value > FACE), round(value, 3)]
         if n % 50 == 49:

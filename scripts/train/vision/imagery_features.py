@@ -24,7 +24,8 @@ from pixels import resize
 
 LAYERS, DEEP = ("layer_6", "layer_8"), ("layer_10", "layer_12")
 VIEWS = 2
-MOST = {"voteview/member_photos": 30}
+# Every picture of the second is of another camera.
+MOST = {"voteview/member_photos": 30, "drewnoakes/metadata-extractor-images": 75}
 PER_SOURCE = 20   # more of one source and generator teach its habits
 
 
