@@ -18,7 +18,7 @@ done
 venv=.cache/train-venv-vision work=.cache/train/vision here=scripts/train/vision
 if [ ! -x $venv/bin/python ]; then
   python3 -m venv $venv
-  $venv/bin/pip install --quiet -r $here/requirements.txt
+  $venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $here/requirements.txt
 fi
 py=$venv/bin/python
 mkdir -p $work
