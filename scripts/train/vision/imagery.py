@@ -41,18 +41,6 @@ def tensor(rgb: np.ndarray) -> np.ndarray:
     return normalise(resize(fit(rgb, LONGEST), SIZE, SIZE, "bicubic"))
 
 
-def crops(rgb: np.ndarray) -> list[np.ndarray]:
-    """Squares of 224 px at native scale out of the reduced picture: centre, then the corners. For comparison only."""
-    rgb = fit(rgb, LONGEST)
-    h, w = rgb.shape[:2]
-    if min(h, w) < SIZE:
-        scale = SIZE / min(h, w)
-        rgb = resize(rgb, max(SIZE, round(w * scale)), max(SIZE, round(h * scale)), "bicubic")
-        h, w = rgb.shape[:2]
-    places = [((h - SIZE) // 2, (w - SIZE) // 2), (0, 0), (h - SIZE, w - SIZE), (0, w - SIZE), (h - SIZE, 0)]
-    return [normalise(rgb[y:y + SIZE, x:x + SIZE]) for y, x in places]
-
-
 def normalise(rgb: np.ndarray) -> np.ndarray:
     x = (rgb.astype(np.float32) / np.float32(255) - MEAN) / STD
     return np.ascontiguousarray(x.transpose(2, 0, 1)[None])

@@ -1,6 +1,7 @@
 """Imagery, stage 5: from out-of-fold scores to likelihood ratios, and the built model's hash.
 
-Only pictures that the manifest lets the model judge count here (no portraits). The logistic is fitted with equal class
+Only pictures that the manifest lets the model judge count here: portraits only if the rule below holds for them alone and
+for the rest alone, at one threshold; otherwise the model abstains on them. The logistic is fitted with equal class
 weight, in each class every source or family weighing as the root of its number. The rule for the threshold was fixed
 before any evaluation: the 99 % point of the bona fide scores (stored and degraded views together, every source weighing
 the same); it is used only if, with each source's threshold set without that source, at most 2 % of its scores are over
@@ -21,6 +22,7 @@ from pathlib import Path
 import numpy as np
 from imagery import FOLDER, ROOT, WORK
 from imagery_train import auc, weights_of
+from pictures import FACE
 from scipy.stats import beta
 from sklearn.linear_model import LogisticRegression
 
@@ -53,32 +55,56 @@ def fit_line(score, label, weight):
     return float(model.coef_[0, 0]), float(model.intercept_[0])
 
 
+class Scores:
+    """Every score of some pictures, with its picture, view, label and source or family."""
+
+    def __init__(self, rows: list[dict]):
+        views = [(i, v, s) for i, r in enumerate(rows) for v, s in enumerate(r["scores"]) if s is not None]
+        self.picture, self.view = np.array([i for i, *_ in views]), np.array([v for _, v, _ in views])
+        self.score = np.array([s for *_, s in views])
+        self.label = np.array([int(r["label"] == "spoof") for r in rows])[self.picture]
+        self.group = np.array([r["family"] if r["label"] == "spoof" else r["source"] for r in rows])[self.picture]
+        self.face = np.array([bool(r["face"]) for r in rows])[self.picture]
+        self.weight = (weights_of(rows) / np.bincount(self.picture, minlength=len(rows)))[self.picture]
+        self.share = np.zeros(len(views))
+        self.share[self.label == 0] = equal(self.group[self.label == 0])
+        self.threshold = quantile(self.score[self.label == 0], self.share[self.label == 0], 1 - NOMINAL)
+        self.over = np.zeros(len(views), bool)   # bona fide scores over the threshold that is set without their source
+        bona = self.label == 0
+        for s in set(self.group[bona]):
+            rest, mine = bona & (self.group != s), bona & (self.group == s)
+            self.over[mine] = self.score[mine] >= quantile(self.score[rest], self.share[rest], 1 - NOMINAL)
+
+    def alarms(self, these: np.ndarray) -> dict:
+        """False alarms among `these` (those that are bona fide), recall among the spoofed ones, and whether the rule holds."""
+        bona, spoof = these & (self.label == 0), these & (self.label == 1)
+        pictures = len(set(self.picture[bona]))
+        rate = float(self.over[bona].mean())
+        bounds = clopper_pearson(int(np.ceil(rate * pictures - 1e-9)), pictures)   # views of one picture are not independent; half a picture counts whole
+        by_source = float(np.average(self.over[bona], weights=self.share[bona]))
+        caught = self.score >= self.threshold
+        return {"rate": rate, "bounds": bounds, "by_source": by_source, "pictures": pictures, "spoof_pictures": len(set(self.picture[spoof])),
+                "recall": float(caught[spoof].mean()), "recall_views": [float(caught[spoof & (self.view == v)].mean()) for v in (0, 1)],
+                "auc_views": [auc(self.score[bona & (self.view == v)], self.score[spoof & (self.view == v)],
+                                  self.weight[bona & (self.view == v)], self.weight[spoof & (self.view == v)]) for v in (0, 1)],
+                "held": max(rate, by_source) <= HIGHEST and bounds[1] <= 2 * HIGHEST}
+
+
 def main() -> None:
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--work", type=Path, default=WORK)
     args = p.parse_args()
-    rows = [r for r in json.loads((args.work / "oof.json").read_text()) if not r["face"]]
-    views = [(i, v, s) for i, r in enumerate(rows) for v, s in enumerate(r["scores"]) if s is not None]
-    picture, view = np.array([i for i, *_ in views]), np.array([v for _, v, _ in views])
-    score = np.array([s for *_, s in views])
-    label = np.array([int(r["label"] == "spoof") for r in rows])[picture]
-    group = np.array([r["family"] if r["label"] == "spoof" else r["source"] for r in rows])[picture]
-    weight = (weights_of(rows) / np.bincount(picture, minlength=len(rows)))[picture]
+    everything = json.loads((args.work / "oof.json").read_text())
+    every = Scores(everything)
+    portraits, rest = every.alarms(every.face), every.alarms(~every.face)
+    together = portraits["held"] and rest["held"]
+    rows = everything if together else [r for r in everything if not r["face"]]
+    judged = every if together else Scores(rows)
+    facts = judged.alarms(np.ones(len(judged.score), bool))
+    facts |= {"threshold": judged.threshold, "portraits_judged": together, "together": {"portraits": portraits, "other": rest}}
+    score, label, group, picture, weight = judged.score, judged.label, judged.group, judged.picture, judged.weight
     slope, intercept = fit_line(score, label, weight)
-
-    bona, source = score[label == 0], group[label == 0]
-    share = equal(source)
-    threshold = quantile(bona, share, 1 - NOMINAL)
-    over = np.zeros(len(bona), bool)
-    for s in set(source):
-        rest = source != s
-        over[~rest] = bona[~rest] >= quantile(bona[rest], share[rest], 1 - NOMINAL)
-    who = picture[label == 0]
-    pictures, wrong = len(set(who)), len(set(who[over]))
-    rate = float(over.mean())
-    bounds = clopper_pearson(round(rate * pictures), pictures)   # views of one picture are not independent
-    by_source = float(np.average(over, weights=share))
-    held = max(rate, by_source) <= HIGHEST and bounds[1] <= 2 * HIGHEST
+    held, threshold, rate, bounds, by_source = facts["held"], judged.threshold, facts["rate"], facts["bounds"], facts["by_source"]
 
     rng, lines = np.random.default_rng(5), []
     names = {side: sorted(set(group[label == side])) for side in (0, 1)}
@@ -100,7 +126,11 @@ def main() -> None:
 
     built = hashlib.sha256((ROOT / ".cache/models/synthetic-image.onnx").read_bytes()).hexdigest()
     manifest = FOLDER / "manifest.toml"
-    manifest.write_text(re.sub(r'(?m)^sha256 = "[0-9a-f]{64}"', f'sha256 = "{built}"', manifest.read_text()))
+    text = re.sub(r'(?m)^sha256 = "[0-9a-f]{64}"', f'sha256 = "{built}"', manifest.read_text())
+    text = re.sub(r"(?m)^max_face_share = .*\n", "", text)
+    if not together:
+        text = text.replace("\n\n[output]", f"\nmax_face_share = {FACE}                  # abstain when a face's longer side is more than this part of the shorter side\n\n[output]")
+    manifest.write_text(text)
     out = {"schema": 1, "kind": "logistic", "model_sha256": built, "slope": round(slope, 6), "intercept": round(intercept, 6),
            "score_range": [round(float(score.min()), 3), round(float(score.max()), 3)],
            "llr_range": [-1.0, round(at + 0.7, 3) if held else 1.0], "llr_halfwidth": round(half, 3),
@@ -108,8 +138,8 @@ def main() -> None:
            "false_alarm_rate_there": [round(rate, 4), *(round(b, 4) for b in bounds)] if held else None,
            "false_alarm_rate_by_source": round(by_source, 4), "nominal_false_alarm_rate": NOMINAL,
            "supports_bonafide_at_llr": None,
-           "fitted_on": "out-of-fold scores (families of generators and bona fide sources disjoint) of the training pictures that "
-                        "are no portraits, as stored and degraded; false alarms with thresholds set without the source",
+           "fitted_on": "out-of-fold scores (families of generators and bona fide sources disjoint) of the training pictures"
+                        + ("" if together else " that are no portraits") + ", as stored and degraded; false alarms with thresholds set without the source",
            "n_bonafide": int((label == 0).sum()), "n_spoof": int(label.sum()), "ece": round(ece, 4)}
     (FOLDER / "calibration.json").write_text(json.dumps(out, indent=1) + "\n")
 
@@ -117,14 +147,12 @@ def main() -> None:
         found = {}
         for n in sorted(set(group[label == side])):
             mine = place[side, n]
+            bona, share = score[label == 0], judged.share[label == 0]
             found[n] = {"pictures": len(set(picture[mine])), "over": round(float((score[mine] >= threshold).mean()), 3),
                         "auc": round(auc(bona, score[mine], share) if side else auc(score[mine], score[label == 1]), 3)}
         return found
 
-    facts = {"threshold": threshold, "held": held, "rate": rate, "by_source": by_source, "bounds": bounds, "wrong": wrong,
-             "bona_pictures": pictures, "spoof_pictures": len(set(picture[label == 1])), "recall": float((score[label == 1] >= threshold).mean()),
-             "recall_views": [float((score[(label == 1) & (view == v)] >= threshold).mean()) for v in (0, 1)],
-             "families": table(1), "sources": table(0)}
+    facts |= {"families": table(1), "sources": table(0)}
     (args.work / "calibration_facts.json").write_text(json.dumps(facts, indent=1))
     print(json.dumps({k: v for k, v in facts.items() if k not in ("families", "sources")}, indent=1), json.dumps(out, indent=1))
 

@@ -9,6 +9,7 @@ import argparse
 import csv
 import hashlib
 import json
+import tomllib
 from pathlib import Path
 
 import av
@@ -69,10 +70,11 @@ def main() -> None:
             "face": round(max(share(detect, x) for x in seen), 3), "side": min(min(x.shape[:2]) for x in seen)}
         store.write_text(json.dumps(list(known.values()), indent=1))
     rows = list(known.values())   # also of a kind that is not finished
+    picture = tomllib.loads((FOLDER / "manifest.toml").read_text())["preprocess"]["image"]
     for r in rows:
         inside = cal["score_range"][0] <= r["score"] <= cal["score_range"][1]
         r["llr"] = float(np.clip(cal["slope"] * r["score"] + cal["intercept"], *cal["llr_range"])) if inside else None
-        r["abstains"] = "portrait" if r["face"] > 0.2 else "small" if r["side"] < 200 else None
+        r["abstains"] = "portrait" if r["face"] > picture.get("max_face_share", 9) else "small" if r["side"] < picture["min_side_px"] else None
         at = cal["supports_spoof_at_llr"]
         r["flag"] = bool(at is not None and r["llr"] is not None and not r["abstains"] and r["llr"] >= at)
     store.write_text(json.dumps(rows, indent=1))

@@ -4,8 +4,7 @@ One file a picture and view, features/<view>/<name>.npy: [layers, 2304] in half 
 can be stopped and goes on. Few pictures of every source come before many of some, and stored pictures before degraded
 ones, so that it may be stopped early. View 0 is the stored picture; the others went through a chain of what happens to pictures (crop, scale,
 JPEG, WebP, a video frame), drawn by the picture's name with the same chances for both classes. `--part 0/2` takes every
-second picture, so that two processes share the work. `--extra` adds crops/ (five native squares of view 0) and deep/
-(layers 10 and 12 of view 0), for the comparison only.
+second picture, so that two processes share the work.
 """
 from __future__ import annotations
 
@@ -18,11 +17,11 @@ from pathlib import Path
 
 import numpy as np
 from degrade import jpeg, x264
-from imagery import WORK, crops, decode, part_of, read_pictures, session, tensor
+from imagery import WORK, decode, part_of, read_pictures, session, tensor
 from PIL import Image
 from pixels import resize
 
-LAYERS, DEEP = ("layer_6", "layer_8"), ("layer_10", "layer_12")
+LAYERS = ("layer_6", "layer_8", "layer_10")
 VIEWS = 2
 # Every picture of the second is of another camera.
 MOST = {"voteview/member_photos": 30, "drewnoakes/metadata-extractor-images": 75}
@@ -93,25 +92,20 @@ def main() -> None:
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--work", type=Path, default=WORK)
     p.add_argument("--part", default="0/1")
-    p.add_argument("--extra", action="store_true")
     args = p.parse_args()
     mine, parts = map(int, args.part.split("/"))
     ranked = [(rank, x) for rank, x in ranks(read_pictures(args.work)) if part_of(x["name"], parts) == mine]
-    views = [(rank + 2 * v, v, x) for v in range(1 if args.extra else VIEWS) for rank, x in ranked]
-    for folder in ("crops", "deep", *(f"features/{v}" for v in range(VIEWS))):
-        (args.work / folder).mkdir(exist_ok=True, parents=True)
+    views = [(rank + 2 * v, v, x) for v in range(VIEWS) for rank, x in ranked]
+    for v in range(VIEWS):
+        (args.work / f"features/{v}").mkdir(exist_ok=True, parents=True)
     net, began, done = session(args.work / "features.onnx"), time.time(), 0
     run = lambda x, layers: np.stack([o[0] for o in net.run(list(layers), {"image": x})])
     for n, (_, view, x) in enumerate(sorted(views, key=lambda v: v[:2])):
-        goal = args.work / ("deep" if args.extra else f"features/{view}") / (x["name"] + ".npy")
+        goal = args.work / f"features/{view}" / (x["name"] + ".npy")
         if goal.is_file():
             continue
         rgb = decode((args.work / "pictures" / x["name"]).read_bytes())
-        if args.extra:
-            save(args.work / "crops" / goal.name, run(crops(rgb)[0], LAYERS[1:]))
-            save(goal, run(tensor(rgb), DEEP))
-        else:
-            save(goal, run(tensor(degraded(rgb, seed_of(x["name"], view)) if view else rgb), LAYERS))
+        save(goal, run(tensor(degraded(rgb, seed_of(x["name"], view)) if view else rgb), LAYERS))
         done += 1
         if done % 20 == 0:
             print(f"{n + 1} of {len(views)}, {(time.time() - began) / done:.2f} s each", file=sys.stderr, flush=True)

@@ -23,11 +23,19 @@ def percent(x: float) -> str:
 
 
 def compared(facts: dict) -> str:
-    lines = ["| what | stored: all / no portraits / portraits | degraded: all / no portraits / portraits |", "|---|---|---|"]
+    lines = ["| what | stored: AUC all / no portraits / portraits, recall no portraits | degraded: the same |", "|---|---|---|"]
     for name, value in facts["compared"].items():
-        value = value if "view 0" in value else {"view 0": value}
-        cell = lambda v: " / ".join("-" if np.isnan(v[k]) else f"{v[k]:.3f}" for k in ("all", "other", "face")) if v else "-"
-        lines.append(f"| {name} | {cell(value.get('view 0'))} | {cell(value.get('view 1'))} |")
+        cell = lambda v: " / ".join("-" if np.isnan(v[k]) else f"{v[k]:.3f}" for k in ("all", "other", "face")) + f", {percent(v['recall_other'])}"
+        lines.append(f"| {name} | {cell(value['view 0'])} | {cell(value['view 1'])} |")
+    return "\n".join(lines)
+
+
+def compared_cuda(run: dict) -> str:
+    lines = ["| what | no portraits: AUC stored / degraded / degraded again, recall | portraits: AUC, recall |", "|---|---|---|"]
+    for name, value in run["settings"].items():
+        v = [value[k] for k in sorted(value) if k.startswith("view ")]
+        cell = lambda key: " / ".join(f"{x[key]:.3f}" for x in v) + ", " + " / ".join(percent(x["recall_" + key]) for x in v)
+        lines.append(f"| {name} | {cell('other')} | {cell('face')} |")
     return "\n".join(lines)
 
 
@@ -99,20 +107,34 @@ def main() -> None:
     used = {r["name"]: r for r in oof}
     spoof, bona = ([r for r in oof if r["label"] == s] for s in ("spoof", "bonafide"))
     held = facts["held"]
+    raw = json.loads((FOLDER / "head.json").read_text())
+    layers = [str(n) for n in raw["layers"]]
+    tuned = json.loads((Path(__file__).parent / "imagery_compared.json").read_text())
+    at = facts["together"]["portraits"]
+    judges = facts["portraits_judged"]
+    flags = {s: sum(r["flag"] for r in rows if r["label"] == s) for s in ("bonafide", "spoof")}
+    judged = {s: sum(not r["abstains"] for r in rows if r["label"] == s) for s in ("bonafide", "spoof")}
     (FOLDER / "card.md").write_text(CARD.format(
+        depth=raw["layers"][-1], layers=" and ".join([", ".join(layers[:-1]), layers[-1]] if len(layers) > 1 else layers),
         pictures=len(oof), spoof=len(spoof), families=len({r["family"] for r in spoof}), bona=len(bona),
         sources=len({r["source"] for r in bona}), auc_all=interval(oof, lambda r: True), auc_other=interval(oof, lambda r: not r["face"]),
-        auc_face=interval(oof, lambda r: r["face"]), compared=compared(train), evaluation=evaluation(rows),
+        auc_face=interval(oof, lambda r: r["face"]), compared=compared(train), compared_cuda=compared_cuda(tuned), views=tuned["views"],
+        evaluation=evaluation(rows), judged_content="" if judges else " that are no portraits",
+        portraits="It judges portraits too: the rule held for them alone." if judges else
+        "It **abstains on portraits** (a face's longer side over 20 % of the picture's shorter side): for them alone the rule below did not hold.",
+        p_rate=percent(at["rate"]), p_low=percent(at["bounds"][0]), p_high=percent(at["bounds"][1]), p_pictures=at["pictures"],
+        p_by_source=percent(at["by_source"]), p_recall=percent(at["recall"]), p_auc=" and ".join(f"{a:.3f}" for a in at["auc_views"]),
+        flags=f"{flags['bonafide']} of {judged['bonafide']} bona fide and {flags['spoof']} of {judged['spoof']} spoofed clips that it judges are over the threshold",
         unfinished=f"**{' and '.join(k + 's' for k in unfinished)}: not finished** ({begun} clips begun); no figure is given."
         if unfinished else "",
         rate=percent(facts["rate"]), by_source=percent(facts["by_source"]), low=percent(facts["bounds"][0]), high=percent(facts["bounds"][1]),
-        bona_pictures=facts["bona_pictures"], recall=percent(facts["recall"]), recall_0=percent(facts["recall_views"][0]),
-        recall_1=percent(facts["recall_views"][1]),
+        bona_pictures=facts["pictures"], spoof_pictures=facts["spoof_pictures"], recall=percent(facts["recall"]),
+        recall_0=percent(facts["recall_views"][0]), recall_1=percent(facts["recall_views"][1]),
         claim=("It says \"supports spoof\" from LLR {:.2f} on.".format(cal["supports_spoof_at_llr"]) if held else
                "**At most 2 % false alarms on unseen sources could not be shown (see the bounds below), so the score is a weak hint: it has no threshold, "
                "its LLR ends at 1, and it never decides a verdict.**"),
-        by_family=groups_table(facts, "families", "family of generators", "over the 99 % point"),
-        by_source_table=groups_table(facts, "sources", "bona fide source", "over the 99 % point"), ece=cal["ece"], half=cal["llr_halfwidth"]))
+        by_family=groups_table(facts, "families", "family of generators", "over the threshold"),
+        by_source_table=groups_table(facts, "sources", "bona fide source", "over the threshold"), ece=cal["ece"], half=cal["llr_halfwidth"]))
     home = ROOT / "datasets/imagery-open"
     table = [dict(r, content="portrait" if used[r["name"]]["face"] else "other") for r in chosen(read_pictures(args.work)) if r["name"] in used]
     with open(home / "protocol.tsv", "w", newline="") as f:

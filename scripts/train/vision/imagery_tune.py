@@ -4,10 +4,9 @@
 
 Everything is judged out of fold as imagery_train.py has it (families of generators, bona fide sources and whatever
 shares a repository held out together), on the stored pictures (view 0) and on degraded ones (from view 1). Each line of
-`tune.json` is one setting: `lr` is the logistic regression of the frozen features; with `rate` the layer norms are
-trained together with the same head and the same penalty, so that a rate of 0 would be `lr`. `states.npz` has norms,
-head and scores out of fold of the settings. What is shipped of it: norms.npz and oof.tsv of models/synthetic-image
-(`imagery_norms.py`). A CPU would need days; the recipe starts from these two files.
+`tune.json` is one setting: a logistic regression of the frozen features, or with a rate of the norms the layer norms
+trained together with the same head and the same penalty. `states.npz` has norms, head and scores out of fold of the
+settings. The run that the card reports is imagery_compared.json; nothing but its choice of layers is shipped.
 """
 from __future__ import annotations
 
@@ -24,12 +23,31 @@ from imagery import LONGEST, SIZE, WORK, decode, read_pictures
 from imagery_features import chosen, degraded, seed_of
 from imagery_calibrate import NOMINAL, equal, quantile
 from imagery_train import auc, folds_of, weights_of
-from imagery_tune_settings import SETTINGS
 from networks import Clip, clip
 from pixels import fit, resize
 from torch.nn import functional as F
 
 VIEWS, EVALUATED, KEPT = 12, (0, 1, 2), 2
+C = 1e-3
+# In the order in which they are tried while time is left. Name: layers, what of the picture, C, rate of the norms, rate of the head, passes over all pictures, seed
+SETTINGS = {
+    "layer 8": ((8,), "whole", C, 0, 0, 0, 0),
+    "norms 1e-3, 12 passes": ((8,), "whole", C, 1e-3, 1e-3, 12, 0),
+    "layer 6": ((6,), "whole", C, 0, 0, 0, 0),
+    "layer 10": ((10,), "whole", C, 0, 0, 0, 0),
+    "layers 6 and 8": ((6, 8), "whole", C, 0, 0, 0, 0),
+    "layers 6, 8 and 10": ((6, 8, 10), "whole", C, 0, 0, 0, 0),
+    "layer 8, C 1e-4": ((8,), "whole", 1e-4, 0, 0, 0, 0),
+    "layer 8, C 1e-2": ((8,), "whole", 1e-2, 0, 0, 0, 0),
+    "layer 8, native crop": ((8,), "crop", C, 0, 0, 0, 0),
+    "norms 3e-4, 12 passes": ((8,), "whole", C, 3e-4, 1e-3, 12, 0),
+    "native crop, norms 1e-3, 12 passes": ((8,), "crop", C, 1e-3, 1e-3, 12, 0),
+    "norms 3e-3, 12 passes": ((8,), "whole", C, 3e-3, 1e-3, 12, 0),
+    "norms 1e-3, 30 passes": ((8,), "whole", C, 1e-3, 1e-3, 30, 0),
+    "layers 6 and 8, norms 1e-3, 12 passes": ((6, 8), "whole", C, 1e-3, 1e-3, 12, 0),
+    "norms 1e-3, 12 passes, seed 1": ((8,), "whole", C, 1e-3, 1e-3, 12, 1),
+    "layer 10, norms 1e-3, 12 passes": ((10,), "whole", C, 1e-3, 1e-3, 12, 0),
+}
 
 
 def alarms(score: np.ndarray, source: np.ndarray) -> tuple[float, np.ndarray]:

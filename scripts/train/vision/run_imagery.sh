@@ -21,7 +21,7 @@ if [ ! -x "$venv/bin/python" ]; then
 fi
 py="$venv/bin/python"
 "$cache/venv/bin/python" scripts/materialise/face-blazeface.py
-"$cache/venv/bin/python" scripts/materialise/clip_encoder.py --features 6,8,10,12
+"$cache/venv/bin/python" scripts/materialise/clip_encoder.py --features 6,8,10
 "$py" $here/fetch.py ${mirror[@]+"${mirror[@]}"} imagery-open
 "$py" $here/pictures.py --data "$data"
 timeout "${minutes}m" "$py" $here/imagery_features.py || [ $? -eq 124 ]   # few of every source come first: it may be cut short
