@@ -1,6 +1,7 @@
 """The imagery recipe: resizing, tiles, folds, data tables. What needs more than numpy is skipped where it is not installed."""
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -107,3 +108,10 @@ def test_training_pictures_are_no_evaluation_clips() -> None:
     training = {r["repository"] for r in table(ROOT / "datasets/imagery-open/fetched.tsv")}
     for dataset in ("eval-image", "eval-video"):
         assert not training & {r["source"] for r in table(ROOT / "datasets" / dataset / "protocol.tsv")}
+
+
+def test_the_card_of_the_candidate_has_every_setting_of_the_run_with_cuda() -> None:
+    run = json.loads((ROOT / "scripts/train/vision/imagery_compared.json").read_text())
+    card = (ROOT / "models/synthetic-image/candidate/card.md").read_text()
+    for name, value in run["settings"].items():
+        assert f"| {name} | {value['view 0']['other']:.3f} / " in card

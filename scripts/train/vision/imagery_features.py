@@ -2,8 +2,8 @@
 
 One file a picture and view, features/<view>/<name>.npy: [layers, 2304] in half precision, written once, so the stage
 can be stopped and goes on. Few pictures of every source come before many of some, and stored pictures before degraded
-ones, so that it may be stopped early. View 0 is the stored picture; the others went through a chain of what happens to pictures (crop, scale,
-JPEG, WebP, a video frame), drawn by the picture's name with the same chances for both classes. `--part 0/2` takes every
+ones, so that it may be stopped early. View 0 is the stored picture; the others went through a chain of what happens to
+pictures (crop, scale, JPEG, WebP, a video frame), drawn by the picture's name with the same chances for both classes. `--part 0/2` takes every
 second picture, so that two processes share the work.
 """
 from __future__ import annotations

@@ -20,8 +20,8 @@ import cv2
 import numpy as np
 import torch
 from imagery import LONGEST, SIZE, WORK, decode, read_pictures
-from imagery_features import chosen, degraded, seed_of
 from imagery_calibrate import NOMINAL, equal, quantile
+from imagery_features import chosen, degraded, seed_of
 from imagery_train import auc, folds_of, weights_of
 from networks import Clip, clip
 from pixels import fit, resize
@@ -29,7 +29,8 @@ from torch.nn import functional as F
 
 VIEWS, EVALUATED, KEPT = 12, (0, 1, 2), 2
 C = 1e-3
-# In the order in which they are tried while time is left. Name: layers, what of the picture, C, rate of the norms, rate of the head, passes over all pictures, seed
+# In the order in which they are tried while time is left. Name: layers, what of the picture, C, rate of the norms, rate of
+# the head, passes over all pictures, seed
 SETTINGS = {
     "layer 8": ((8,), "whole", C, 0, 0, 0, 0),
     "norms 1e-3, 12 passes": ((8,), "whole", C, 1e-3, 1e-3, 12, 0),

@@ -1,7 +1,10 @@
 #!/usr/bin/env bash
 # The whole recipe of synthetic-image. Finished work is kept in .cache/train/imagery and every stage goes on where it
 # stopped.    scripts/train/vision/run_imagery.sh [--data DIR] [--mirror DIR] [--stop-after MINUTES]
-# On one idle core: pictures 5 minutes, features 0.4 s a picture and view (1,115 pictures: 15 minutes), the rest 10 minutes.
+# Measured with every picture (1,389, two views each) on one core: Python packages 2 minutes, fetching from local clones 13 s,
+# pictures 5 minutes (on a busy machine), features 9 minutes (0.19 s a picture and view on an idle core, up to 2 s on a busy
+# one), faces 80 s (busy), low-level numbers 90 s, comparison and head 25 s, calibration 3 s, evaluation 30 s.
+# imagery_tune.py, which needs CUDA, is a comparison only and no part of it.
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 data=../shared/data mirror=() minutes=55
