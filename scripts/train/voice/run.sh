@@ -1,7 +1,7 @@
 #!/bin/sh
 # The whole recipe: data table, features, head, light CNN, calibration, ONNX file, card. Every stage can be run
-# again; finished clips are not computed twice. Arguments go to the stages that read data (--data DIR). Each stage's
-# wall time goes to <cache>/train/voice/seconds.tsv. JOBS=1 computes the features in one process, not in two.
+# again; finished clips are not computed twice. Arguments go to the stages that read data (--data DIR). What each stage
+# took goes to <cache>/train/voice/seconds.tsv. JOBS=1 computes the features in one process, not in two.
 set -eu
 cd "$(dirname "$0")"
 root=../../..
@@ -11,11 +11,20 @@ jobs=${JOBS:-2}
 export OMP_NUM_THREADS=1
 mkdir -p "$cache/train/voice"
 
+clock() { # wall and processor seconds so far; `times` counts for the shell it runs in, so not for one in $(...)
+    times >"$cache/train/voice/times"
+    wall=$(date +%s)
+    busy=$(tail -n 1 "$cache/train/voice/times" | tr 'ms' '  ' | awk '{ printf "%d", $1 * 60 + $2 + $3 * 60 + $4 }')
+}
+
 stage() { # name, command with its arguments
-    name=$1 start=$(date +%s)
+    name=$1
     shift
+    clock
+    from=$wall used=$busy
     "$@"
-    printf '%s\t%s\t%d\n' "$(date -u +%FT%TZ)" "$name" $(($(date +%s) - start)) >>"$cache/train/voice/seconds.tsv"
+    clock
+    printf '%s\t%s\t%d\t%d\n' "$(date -u +%FT%TZ)" "$name" $((wall - from)) $((busy - used)) >>"$cache/train/voice/seconds.tsv"
 }
 
 environment() {
