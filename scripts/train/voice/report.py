@@ -21,6 +21,7 @@ import model
 from calibrate import MIN_SECONDS, clopper_pearson, ece
 from features import usable
 from lib import CACHE, MODEL, RATE, ROOT, SAMPLES, WORK, read_table, windows, write_table
+from report_tables import conditions, cost, networks_tried, stored
 from train import TIE
 
 
@@ -173,33 +174,6 @@ def by_language(s: Scored) -> list[str]:
     return out
 
 
-def networks_tried(fusion: dict) -> list[str]:
-    """What fuse.py compared."""
-    keys = ("pooled_auc", "repository_auc", "source_macro_auc", "generator_macro_auc")
-
-    def line(t: dict, what: str) -> str:
-        cells = [f"{t[k]:.3f}" for k in keys] + [f"{t['source_macro_degraded']:.3f}, {t['generator_macro_degraded']:.3f}"]
-        return f"| {what} | {' | '.join(cells)} | {t['merit']:.3f} |"
-
-    honest = fusion["with_the_fold_left_out"]
-    head = next(t for t in fusion["tried"] if t["what"] == "head")
-    return [
-        "## Networks beside the head (training folds only)", "",
-        "Trained on one GPU on the same clips and folds, with random channels as augmentation (`waveform_nets.py`): `frozen`, the "
-        "head on the first 4, 2 or 1 layers again (`channels`: on random channels too; `strong`: less regularised); `tune`, "
-        "these layers tuned from Whisper's weights together with the head; `norms`, only their normalisations and biases; `lfcc` and "
-        "`bands`, a light CNN on cepstra or on log energies; `raw`, a CNN on samples. Each with its best number of steps; of the "
-        "sums, the best shares of each pair. Merit is the mean of the four macro figures. The head was solved again beside the "
-        "networks, to another tolerance: the mean over sources, most of which have few clips, may jump against the table above.", "",
-        "| what | pooled | repositories | source macro | generator macro | the two, degraded copies | merit |", "|---|---|---|---|---|---|---|",
-        *[line(t, t["what"] + (f" ({t['note']})" if "note" in t else "")) for t in fusion["tried"]], "",
-        f"Chosen: {fusion['chosen']}. With each fold left out of all these choices and judged on it alone, the choice reaches a merit "
-        f"of {honest['merit']:.3f} (pooled AUC {honest['pooled_auc']:.3f}) against {head['merit']:.3f} ({head['pooled_auc']:.3f}) of the "
-        f"head: {fusion['reached']['merit'] - honest['merit']:.3f} of the {fusion['reached']['merit']:.3f} above is flattery by the choosing. "
-        "The light CNN that ships was trained on all clips for as many steps as its folds did best with.", "",
-    ]
-
-
 HEAD = "| {} | bona fide clips | over the threshold | spoof clips | over the threshold | AUC within |\n|---|---|---|---|---|---|"
 
 
@@ -312,7 +286,7 @@ def main() -> None:
           f"{t['source_macro_auc']:.3f} | {t['generator_macro_auc']:.3f} | {t['source_macro_degraded']:.3f}, "
           f"{t['generator_macro_degraded']:.3f} |" for t in train["tried"]],
         f"\nChosen: layers {train['layers']}, {train['setting']}, data: {train['data']}.", "",
-        *networks_tried(fusion),
+        *networks_tried(fusion), *cost(stored("cost.json")), *conditions(stored("conditions.json")),
         "## How many systems and sources", "",
         "Out of fold, trained on a random part of the generators, or of the repositories with bona fide speech (all other data kept).", "",
         "| part | source macro | generator macro |", "|---|---|---|",

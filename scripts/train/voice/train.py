@@ -131,6 +131,12 @@ def main() -> None:
                                         model.clip_scores(w, score, degraded=True))]
     write_table(WORK / "oof.tsv", rows, list(rows[0]))
 
+    # What fewer layers would cost in merit once the light CNN is added: fuse.py asks.
+    cheaper = {layers: remembered(w, fold, s._replace(layers=layers), what, keep) for layers in LAYER_SETS if layers[0] == 1}
+    np.savez(WORK / "heads.npz", sha256=np.array([r["sha256"] for r in w.rows]), **{
+        "-".join(map(str, layers)): np.stack([model.clip_scores(w, x), model.clip_scores(w, x, degraded=True)])
+        for layers, x in cheaper.items()})
+
     take = keep[w.clip]
     write_head(model.fit(w, take, s), list(s.layers))
     used = [r for r, k in zip(w.rows, keep) if k]
