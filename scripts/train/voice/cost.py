@@ -33,7 +33,7 @@ def merits() -> list[dict]:
     return out
 
 
-def times(counts: list[int]) -> dict[tuple[int, bool], float]:
+def times(counts: list[int], steps: list[int]) -> dict[tuple[int, bool], float]:
     """(layers, whether the light CNN is there) -> milliseconds of one thread for a second of audio."""
     import onnxruntime
     import voice_whisper
@@ -44,7 +44,9 @@ def times(counts: list[int]) -> dict[tuple[int, bool], float]:
     weights, fusion, sessions = voice_whisper.encoder(), voice_whisper.read_fusion(MODEL), {}
     for count in counts:
         for with_network in (False, True):
-            head = Head(list(range(1, count + 1)), np.zeros(count * 1024, dtype=np.float32), 0.0)
+            changes = [k for k in steps if k <= count]
+            weight = np.zeros(count * 1024 + len(changes) * 512, dtype=np.float32)
+            head = Head(list(range(1, count + 1)), weight, 0.0, changes)
             model = build(weights, head=head, fusion=fusion if with_network else None)
             sessions[count, with_network] = onnxruntime.InferenceSession(model.SerializeToString(), options,
                                                                          providers=["CPUExecutionProvider"])
@@ -60,7 +62,7 @@ def times(counts: list[int]) -> dict[tuple[int, bool], float]:
 
 def main() -> None:
     rows = merits()
-    took = times([len(r["layers"]) for r in rows])
+    took = times([len(r["layers"]) for r in rows], json.loads((MODEL / "head.json").read_text()).get("steps", []))
     for r in rows:
         r.update({k: round(r[k], 4) for k in ("alone", "with_network")},
                  ms_alone=round(took[len(r["layers"]), False], 1), ms_with_network=round(took[len(r["layers"]), True], 1))

@@ -18,7 +18,7 @@ MODEL = ROOT / "models" / "voice-whisper"
 RATE = 16000
 SAMPLES = 48000
 LAYERS = 6  # of Whisper base's encoder, all of them: which are used is chosen in train.py
-FEATURES = WORK / f"features-{LAYERS}"
+FEATURES = WORK / f"features-{LAYERS}-steps"
 COLUMNS = ["trial_id", "path", "sha256", "label", "attack_family", "generator", "source", "use", "licence"]
 
 
