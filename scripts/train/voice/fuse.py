@@ -1,6 +1,7 @@
 """Stage 3c: the head alone, a network alone, or which sum of them, by train.py's merit of out-of-fold scores.
 
-Usage: fuse.py [--waves DIR] [--nets DIR]. Reads what train.py (oof.tsv) and waveform_nets.py wrote. Everything is compared
+Usage: fuse.py [--waves DIR] [--nets DIR] [--before DIR]. With --before, a folder with an earlier version's manifest.toml,
+fusion.json and protocol.tsv, the sum is measured on that version's clips too, as data and clips change the figures. Reads what train.py (oof.tsv) and waveform_nets.py wrote. Everything is compared
 by clips, a plain and a degraded score each. A network enters with its best mark, repeated seeds as their mean, in units of
 its spread; then the head and each network, and pairs and triples of different kinds, are added up over a coarse grid. Of
 what is within TIE of the best and the product can run (SHIPPABLE), the first in the list is taken: the head alone, then sums
@@ -16,6 +17,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import tomllib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -196,6 +198,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--waves", type=Path, default=WORK / "waves")
     parser.add_argument("--nets", type=Path, default=WORK / "nets")
+    parser.add_argument("--before", type=Path)
     args = parser.parse_args()
     if not any(args.nets.glob("*.npz")):
         write_fused(json.loads((MODEL / "fusion.json").read_text())["shares"])
@@ -226,6 +229,14 @@ def main() -> None:
               "with_the_fold_left_out": {**rounded(figures.measure(v, honest)), "chosen": picks},
               "tried": [{"what": words(c), **({"note": short[c[0][0]]} if len(c) == 1 and c[0][0] in short else {}),
                          **rounded(figures.measure(v, added(out, c)))} for c in listed[:24]]}
+    if args.before:
+        earlier = {r["trial_id"] for r in read_table(args.before / "protocol.tsv")}
+        keep = np.array([r["trial_id"] in earlier for r in v.rows])
+        m = figures.measure(View([r for r, k in zip(v.rows, keep) if k]), final[np.tile(keep, 2)])
+        was = json.loads((args.before / "fusion.json").read_text())["reached"]
+        result["on_the_clips_of_before"] = {"version": tomllib.loads((args.before / "manifest.toml").read_text())["version"],
+                                            "clips": int(keep.sum()), **rounded(m), "merit_before": was["merit"],
+                                            "pooled_before": was["pooled_auc"]}
     (MODEL / "fusion.json").write_text(json.dumps(result, indent=1) + "\n")
     ship(args.nets, network, v.rows, scores[network])
     write_fused(result["shares"])

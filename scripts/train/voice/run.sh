@@ -60,5 +60,9 @@ if [ -n "${NETWORK:-}" ]; then
 fi
 stage fuse "$python" fuse.py
 stage calibrate "$python" calibrate.py
+# For the card alone: speech quality as a condition, other calibrations, fewer layers.
+stage quality "$python" quality.py "$@"
+stage conditions "$python" conditions.py
+stage cost "$python" cost.py
 stage package "$python" package.py
 stage report "$python" report.py "$@"
