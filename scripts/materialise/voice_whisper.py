@@ -75,9 +75,10 @@ def read_head(path: Path):
     from whisper_graph import Head
 
     raw = json.loads(path.read_text())
-    weight = np.array([w for layer in raw["layers"] for key in ("mean", "std") for w in raw["weights"][str(layer)][key]],
-                      dtype=np.float32)
-    return Head(raw["layers"], weight, raw["bias"])
+    steps, weights = raw.get("steps", []), raw["weights"]
+    parts = [weights[str(layer)][key] for layer in raw["layers"] for key in ("mean", "std")]
+    parts += [weights[str(layer)]["step"] for layer in steps]
+    return Head(raw["layers"], np.concatenate(parts).astype(np.float32), raw["bias"], steps)
 
 
 def read_fusion(folder: Path):

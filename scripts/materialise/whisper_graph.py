@@ -4,7 +4,8 @@
                                     -> light CNN (lcnn_graph.py)
 
 With a head the pooled features of its layers become `logit[n]`, with a light CNN the weighted sum of both; without a head
-they are all exposed as `layer_1`, `layer_2`, ... (each [n, 2 * width]) for training, so both see the same arithmetic.
+they are all exposed as `layer_1`, `layer_2`, ... (each [n, 2 * width]) for training, so both see the same arithmetic. So are
+`step_0`, `step_1`, ... (each [n, width]): how much each value changes from frame to frame, 0 being the convolutions' output.
 """
 from __future__ import annotations
 
@@ -28,8 +29,9 @@ class Head(NamedTuple):
     """A linear head with its standardiser folded in: logit = sum(weight * pooled) + bias."""
 
     layers: list[int]  # 1-based, ascending
-    weight: np.ndarray  # [len(layers) * 2 * width], per layer: means, then standard deviations
+    weight: np.ndarray  # per layer: means, then standard deviations, [2 * width]; then per entry of steps [width]
     bias: float
+    steps: list[int] = []  # whose change from frame to frame is used too, ascending, 0 for the convolutions' output
 
 
 class Fusion(NamedTuple):
@@ -106,12 +108,20 @@ def _pool(g: Graph, x: str, out: str | None) -> str:
     return g.op("Flatten", g.op("Concat", mean, std, axis=2), out=out, axis=1)
 
 
+def _step(g: Graph, x: str, out: str | None) -> str:
+    """[n, time, width] -> [n, width]: root mean square of the change from one frame to the next."""
+    frames = [g.op("Slice", x, g.i64(a), g.i64(a + STEPS - 1), g.i64(1)) for a in (0, 1)]
+    d = g.op("Sub", frames[1], frames[0])
+    return g.op("Flatten", g.op("Sqrt", g.op("ReduceMean", g.op("Mul", d, d), axes=[1], keepdims=1)), out=out, axis=1)
+
+
 def build(weights: dict[str, np.ndarray], *, head: Head | None = None, fusion: Fusion | None = None,
           expose: int = 0) -> onnx.ModelProto:
     """The graph with `head` (and `fusion`), or with the pooled features of the first `expose` layers as outputs."""
     heads = int(weights["encoder/num_heads"])
     width = weights["encoder/conv1/weight"].shape[0]
     wanted = head.layers if head else list(range(1, expose + 1))
+    steps = head.steps if head else list(range(expose + 1))
     g = Graph()
     power = _power(g, "wave")
     x = _log_mel(g, power)
@@ -121,14 +131,18 @@ def build(weights: dict[str, np.ndarray], *, head: Head | None = None, fusion: F
         x = g.op("Conv", x, g.f32(name + "/w", w), g.f32(name + "/b", b), kernel_shape=[3], strides=[stride], pads=[1, 1])
         x = _gelu(g, x)
     x = g.op("Transpose", x, perm=[0, 2, 1])
+    changes = [_step(g, x, None if head else "step_0")] if 0 in steps else []
     positions = weights["encoder/position_encodings/encodings"][:STEPS].astype(np.float32)
     x = g.op("Add", x, g.f32("positions", positions))
     pooled = []
-    for layer in range(1, max(wanted) + 1):
+    for layer in range(1, max(wanted + steps) + 1):
         x = _layer(g, x, weights, layer - 1, heads, width)
         if layer in wanted:
             pooled.append(_pool(g, x, None if head else f"layer_{layer}"))
+        if layer in steps:
+            changes.append(_step(g, x, None if head else f"step_{layer}"))
     if head:
+        pooled += changes
         y = g.op("Concat", *pooled, axis=1) if len(pooled) > 1 else pooled[0]
         y = g.op("MatMul", y, g.f32("head/weight", head.weight.reshape(-1, 1)))
         y = g.op("Add", y, g.f32("head/bias", [head.bias]))
@@ -139,6 +153,7 @@ def build(weights: dict[str, np.ndarray], *, head: Head | None = None, fusion: F
         outputs = [helper.make_tensor_value_info("logit", TensorProto.FLOAT, ["n"])]
     else:
         outputs = [helper.make_tensor_value_info(p, TensorProto.FLOAT, ["n", 2 * width]) for p in pooled]
+        outputs += [helper.make_tensor_value_info(p, TensorProto.FLOAT, ["n", width]) for p in changes]
     wave = helper.make_tensor_value_info("wave", TensorProto.FLOAT, ["n", SAMPLES])
     graph = helper.make_graph(g.nodes, "voice-whisper", [wave], outputs, initializer=g.constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=8,

@@ -68,6 +68,13 @@ def test_every_objective_is_one_linear_head_that_learns(setting: model.Setting) 
     assert head.weight.shape == (32,) and np.isfinite(head.bias)
 
 
+def test_changes_from_frame_to_frame_follow_the_layers() -> None:
+    w = data()._replace(steps=np.arange(96 * 3 * 8, dtype=np.float32).reshape(96, 3, 8))
+    x = model.select(w, model.Setting((2,), steps=(0, 2)), np.arange(4))
+    assert x.shape == (4, 16 + 2 * 8)
+    assert (x[:, :16] == w.x[:4, 1]).all() and (x[:, 16:24] == w.steps[:4, 0]).all() and (x[:, 24:] == w.steps[:4, 2]).all()
+
+
 def test_limit_counts_shares() -> None:
     values = np.array([5.0, 4.0, 3.0, 2.0, 1.0])
     assert calibrate.limit(values, 0.0) == 5.0

@@ -135,12 +135,15 @@ def test_mel_filters_have_slaney_area():
     assert np.all(np.abs(area[40:] - 1) < 0.1)
 
 
-def test_logit_is_the_head_on_the_exposed_layers():
+@pytest.mark.parametrize("steps", [[], [0, 1]])
+def test_logit_is_the_head_on_the_exposed_layers(steps):
     x = (np.random.default_rng(1).standard_normal((2, 48000)) * 0.1).astype(np.float32)
-    pooled = np.concatenate(run(whisper_graph.build(tiny_encoder(), expose=2), x), axis=1)
-    logit = run(whisper_graph.build(tiny_encoder(), head=head()), x)[0]
+    names = ["layer_1", "layer_2"] + [f"step_{k}" for k in steps]
+    pooled = np.concatenate(run(whisper_graph.build(tiny_encoder(), expose=2), x, names), axis=1)
+    weight = np.linspace(-1, 1, pooled.shape[1]).astype(np.float32)
+    logit = run(whisper_graph.build(tiny_encoder(), head=whisper_graph.Head([1, 2], weight, 0.25, steps)), x)[0]
     assert logit.shape == (2,)
-    assert np.allclose(pooled @ head().weight + 0.25, logit, atol=1e-4)
+    assert np.allclose(pooled @ weight + 0.25, logit, atol=1e-4)
 
 
 def reference_lcnn(x: np.ndarray, w: dict[str, np.ndarray]) -> float:

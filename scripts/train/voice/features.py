@@ -111,7 +111,7 @@ def main() -> None:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(WORK / "features.onnx", options, providers=["CPUExecutionProvider"])
-    names = [f"layer_{k}" for k in range(1, LAYERS + 1)]
+    names = [f"layer_{k}" for k in range(1, LAYERS + 1)] + [f"step_{k}" for k in range(LAYERS + 1)]
     FEATURES.mkdir(parents=True, exist_ok=True)
     done = failed = 0
     for i, row in enumerate(ordered(read_table(WORK / "trials.tsv"))):
@@ -131,7 +131,7 @@ def main() -> None:
         kinds, blocks = [], []
         for kind, wave in copies(x, rng):
             got = session.run(names, {"wave": wave})
-            blocks.append(np.stack(got, axis=1))  # [windows, layers, 2 * width]
+            blocks.append(np.concatenate(got, axis=1))  # [windows, layers * 2 * width + (layers + 1) * width]
             kinds += [kind] * len(wave)
         part_file = dest.with_suffix(f".{os.getpid()}.part")
         with open(part_file, "wb") as f:

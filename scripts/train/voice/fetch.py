@@ -72,7 +72,7 @@ def fetch(dataset: str, mirror: Path | None, pin: bool) -> list[dict[str, str]]:
     pins = home / "fetched.tsv"
     pinned = read_table(pins) if pins.is_file() else []
     wanted = {(r["repository"], r["commit"], r["file"]): r["sha256"] for r in pinned}
-    rows, seen, used = [], set(), set()
+    rows, seen, used, idle = [], set(), set(), []
     for line in read_table(home / "repositories.tsv"):
         place = WORK / "fetched" / dataset / line["repository"].replace("/", "+")
         pattern = glob_pattern(line["files"])
@@ -85,6 +85,7 @@ def fetch(dataset: str, mirror: Path | None, pin: bool) -> list[dict[str, str]]:
             files = chosen(folder, line["commit"], line["files"])
         if not files:
             raise SystemExit(f"{line['repository']}: no file matches {line['files']}")
+        before = len(rows)
         for file in files:
             to = place / file
             if not to.is_file():
@@ -107,8 +108,12 @@ def fetch(dataset: str, mirror: Path | None, pin: bool) -> list[dict[str, str]]:
             if digest not in seen:  # one recording under two names counts once
                 seen.add(digest)
                 rows.append({**line, "file": file, "sha256": digest})
+        if len(rows) == before:
+            idle.append(f"{line['repository']} {line['files']}")
     if pin:
         write_table(pins, rows, PINNED)
+        if idle:  # they would stop the next run, which finds no file of theirs pinned
+            raise SystemExit(f"{dataset}: take these lines out, others bring the same recordings: {'; '.join(idle)}")
     elif used != set(wanted):
         raise SystemExit(f"{dataset}: fetched.tsv names files that did not come")
     return rows

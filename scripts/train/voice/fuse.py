@@ -1,10 +1,12 @@
 """Stage 3c: the head alone, a network alone, or which sum of them, by train.py's merit of out-of-fold scores.
 
-Usage: fuse.py [--waves DIR] [--nets DIR]. Reads what train.py (oof.tsv) and waveform_nets.py wrote. Everything is compared
+Usage: fuse.py [--waves DIR] [--nets DIR] [--before DIR]. With --before, a folder with an earlier version's manifest.toml,
+fusion.json and protocol.tsv, the sum is measured on that version's clips too, as data and clips change the figures. Reads what train.py (oof.tsv) and waveform_nets.py wrote. Everything is compared
 by clips, a plain and a degraded score each. A network enters with its best mark, repeated seeds as their mean, in units of
 its spread; then the head and each network, and pairs and triples of different kinds, are added up over a coarse grid. Of
-what is within TIE of the best, the first in the list is taken: the head alone, then sums with it, which cost the least. All of
-it, marks included, is repeated with each fold left out and judged on that fold: that says what the choosing flatters.
+what is within TIE of the best and the product can run (SHIPPABLE), the first in the list is taken: the head alone, then sums
+with it, which cost the least. All of it, marks included, is repeated with each fold left out and judged on that fold: that
+says what the choosing flatters.
 
 Writes models/voice-whisper/fusion.json (shares and what was tried), lcnn.npz (weights of the network in the sum), lcnn.tsv
 (its out-of-fold scores) and, for calibrate.py, fused.tsv: out-of-fold clip scores of the sum. Where no network was
@@ -15,6 +17,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import tomllib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,7 +30,8 @@ MODEL = ROOT / "models" / "voice-whisper"
 SHARES = (0.25, 0.5, 0.75)
 TIE = 0.005  # as in train.py
 KINDS = {"head": 0, "frozen": 0, "tune": 0, "norms": 0, "lfcc": 1, "bands": 1, "raw": 2}
-SHIPPABLE = "bands-lcnn16"  # what lcnn_graph.py can build
+# What lcnn_graph.py can build, in order of preference. Narrower is cheaper; copies change the training alone.
+SHIPPABLE = ("bands-lcnn16", "bands-lcnn16-copies", "bands-lcnn16-more-copies", "bands-lcnn8")
 Sum = tuple[tuple[str, float], ...]
 
 
@@ -112,13 +116,17 @@ def kind(name: str) -> int:
 def candidates(alone: dict[str, float]) -> list[Sum]:
     """What is compared, in order of preference: singly, with the head, then the three best of each kind."""
     found: list[Sum] = [((n, 1.0),) for n in alone]
-    top = {k: sorted((n for n in alone if kind(n) == k), key=lambda n: (n != "head", -alone[n]))[:4] for k in set(KINDS.values())}
+    top = {k: sorted((n for n in alone if kind(n) == k), key=lambda n: (n != "head", -alone[n]))[:6] for k in set(KINDS.values())}
     for a, b in itertools.combinations(sorted(top), 2):
         for first, second in itertools.product(top[a], top[b]):
             found += [((first, 1 - s), (second, s)) for s in SHARES]
     if all(top.values()):
         found += [((a, 0.5), (b, 0.25), (c, 0.25)) for a, b, c in itertools.product(*(top[k] for k in sorted(top)))]
     return found
+
+
+def can_run(c: Sum) -> bool:
+    return all(name == "head" or name in SHIPPABLE for name, _ in c) and len(c) <= 2
 
 
 def added(out: dict[str, np.ndarray], what: Sum) -> np.ndarray:
@@ -131,8 +139,8 @@ def choose(v: View, head: np.ndarray, nets: dict, keep: np.ndarray) -> tuple[Sum
     out = members(v, head, nets, keep)
     tried = candidates({n: part.merit(score[use]) for n, score in out.items()})
     merits = {c: part.merit(added(out, c)[use]) for c in tried}
-    best = max(merits.values())
-    return next(c for c in tried if merits[c] >= best - TIE), merits, out
+    best = max(m for c, m in merits.items() if can_run(c))
+    return next(c for c in tried if merits[c] >= best - TIE and can_run(c)), merits, out
 
 
 def words(c: Sum) -> str:
@@ -158,13 +166,14 @@ def notes(nets: Path) -> dict[str, str]:
     return out
 
 
-def ship(nets: Path, rows: list[dict], score: np.ndarray) -> None:
+def ship(nets: Path, network: str, rows: list[dict], score: np.ndarray) -> None:
     """The weights of all clips, in half precision, and the scores of the folds."""
-    with np.load(nets / "lcnn.npz", allow_pickle=False) as z:
-        start = f"state/{SHIPPABLE}/"
-        state = {k[len(start):]: z[k].astype(np.float16) for k in z.files if k.startswith(start) and z[k].ndim}
+    state, start = {}, f"state/{network}/"
+    for path in sorted(nets.glob("*.npz")):
+        with np.load(path, allow_pickle=False) as z:
+            state |= {k[len(start):]: z[k].astype(np.float16) for k in z.files if k.startswith(start) and z[k].ndim}
     if not state or not all(np.isfinite(v).all() for v in state.values()):
-        raise SystemExit(f"no weights of {SHIPPABLE} in half precision")
+        raise SystemExit(f"no weights of {network} in half precision")
     np.savez_compressed(MODEL / "lcnn.npz", **state)
     lines = [{"clip": r["sha256"][:16], "plain": f"{p:.4f}", "degraded": f"{d:.4f}"}
              for r, p, d in zip(rows, *score.reshape(2, -1))]
@@ -189,8 +198,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--waves", type=Path, default=WORK / "waves")
     parser.add_argument("--nets", type=Path, default=WORK / "nets")
+    parser.add_argument("--before", type=Path)
     args = parser.parse_args()
-    if not (args.nets / "lcnn.npz").exists():
+    if not any(args.nets.glob("*.npz")):
         write_fused(json.loads((MODEL / "fusion.json").read_text())["shares"])
         return
     s = stored(args.waves / "clips.json")
@@ -204,22 +214,31 @@ def main() -> None:
         honest[np.tile(fold == f, 2)] = added(scores, pick)[np.tile(fold == f, 2)]
         picks.append(words(pick))
         print(f"without fold {f}: {picks[-1]}", flush=True)
-    if {n for n, _ in chosen} != {"head", SHIPPABLE}:
-        raise SystemExit(f"{words(chosen)} is best: whisper_graph.py and lcnn_graph.py build the head with {SHIPPABLE}")
-    scores = {"head": head, SHIPPABLE: max(nets[SHIPPABLE].values(), key=v.merit)}
+    if len(chosen) != 2 or chosen[0][0] != "head":
+        raise SystemExit(f"{words(chosen)} is best: whisper_graph.py and lcnn_graph.py build the head with one of {SHIPPABLE}")
+    network = chosen[1][0]
+    scores = {"head": head, network: max(nets[network].values(), key=v.merit)}
     factor = {n: round(share / scores[n].std(), 6) for n, share in chosen}
     final = sum(factor[n] * x for n, x in scores.items())
     short = notes(args.nets)
     order = sorted(merits, key=lambda c: (len(c), -merits[c]))
     # Every single one, and of the sums the best of each set of members.
     listed = [c for i, c in enumerate(order) if {n for n, _ in c} not in [{n for n, _ in d} for d in order[:i]]]
-    result = {"schema": 1, "shares": {"head": factor["head"], "network": factor[SHIPPABLE]}, "network": SHIPPABLE,
+    result = {"schema": 1, "shares": {"head": factor["head"], "network": factor[network]}, "network": network,
               "chosen": words(chosen), "reached": rounded(figures.measure(v, final)),
               "with_the_fold_left_out": {**rounded(figures.measure(v, honest)), "chosen": picks},
               "tried": [{"what": words(c), **({"note": short[c[0][0]]} if len(c) == 1 and c[0][0] in short else {}),
                          **rounded(figures.measure(v, added(out, c)))} for c in listed[:24]]}
+    if args.before:
+        earlier = {r["trial_id"] for r in read_table(args.before / "protocol.tsv")}
+        keep = np.array([r["trial_id"] in earlier for r in v.rows])
+        m = figures.measure(View([r for r, k in zip(v.rows, keep) if k]), final[np.tile(keep, 2)])
+        was = json.loads((args.before / "fusion.json").read_text())["reached"]
+        result["on_the_clips_of_before"] = {"version": tomllib.loads((args.before / "manifest.toml").read_text())["version"],
+                                            "clips": int(keep.sum()), **rounded(m), "merit_before": was["merit"],
+                                            "pooled_before": was["pooled_auc"]}
     (MODEL / "fusion.json").write_text(json.dumps(result, indent=1) + "\n")
-    ship(args.nets, v.rows, scores[SHIPPABLE])
+    ship(args.nets, network, v.rows, scores[network])
     write_fused(result["shares"])
     print(json.dumps({k: x for k, x in result.items() if k != "tried"}))
     for line in result["tried"]:

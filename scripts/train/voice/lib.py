@@ -18,17 +18,20 @@ MODEL = ROOT / "models" / "voice-whisper"
 RATE = 16000
 SAMPLES = 48000
 LAYERS = 6  # of Whisper base's encoder, all of them: which are used is chosen in train.py
-FEATURES = WORK / f"features-{LAYERS}"
+FEATURES = WORK / f"features-{LAYERS}-steps"
 COLUMNS = ["trial_id", "path", "sha256", "label", "attack_family", "generator", "source", "use", "licence"]
 
 
 def decode(path: Path) -> np.ndarray:
     """An audio file as 16 kHz mono float32; ffmpeg only for what libsndfile does not read."""
     if path.suffix in (".flac", ".wav", ".ogg"):
-        x, rate = soundfile.read(path, dtype="float32", always_2d=True)
-        x = x.mean(axis=1)
-        common = math.gcd(rate, RATE)
-        return x if rate == RATE else resample_poly(x, RATE // common, rate // common).astype(np.float32)
+        try:
+            x, rate = soundfile.read(path, dtype="float32", always_2d=True)
+            x = x.mean(axis=1)
+            common = math.gcd(rate, RATE)
+            return x if rate == RATE else resample_poly(x, RATE // common, rate // common).astype(np.float32)
+        except soundfile.LibsndfileError:  # rare kinds of wave file
+            pass
     form = ["-f", "g722"] if path.suffix == ".g722" else []
     run = subprocess.run(["ffmpeg", "-v", "error", "-threads", "1", *form, "-i", str(path), "-ac", "1",
                           "-ar", str(RATE), "-f", "f32le", "-"], check=True, capture_output=True)

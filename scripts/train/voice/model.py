@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 from figures import auc, by_generator, by_source, clip_scores, family, is_repository  # noqa: F401  (stages reach them here)
-from lib import FEATURES, WORK, read_table
+from lib import FEATURES, LAYERS, WORK, read_table
 
 
 class Windows(NamedTuple):
@@ -16,9 +16,10 @@ class Windows(NamedTuple):
 
     rows: list[dict[str, str]]
     seconds: np.ndarray
-    x: np.ndarray  # [windows, layers, 2 * width]
+    x: np.ndarray  # [windows, layers, 2 * width]: means and deviations over time
     clip: np.ndarray
     degraded: np.ndarray  # True for the chain and short copies
+    steps: np.ndarray | None = None  # [windows, layers + 1, width]: changes from frame to frame, of the convolutions' output first
 
     @property
     def spoof(self) -> np.ndarray:
@@ -38,7 +39,11 @@ def load(use: str) -> Windows:
             degraded += [k != "plain" for k in z["kind"]]
             seconds.append(float(z["seconds"]))
         rows.append(row)
-    return Windows(rows, np.array(seconds), np.concatenate(blocks), np.array(clip), np.array(degraded))
+    x = np.concatenate(blocks)
+    width = x.shape[1] // (3 * LAYERS + 1)
+    pooled, steps = np.split(x, [2 * LAYERS * width], axis=1)
+    return Windows(rows, np.array(seconds), pooled.reshape(len(x), LAYERS, 2 * width), np.array(clip), np.array(degraded),
+                   steps.reshape(len(x), LAYERS + 1, width))
 
 
 def groups(rows: list[dict[str, str]]) -> np.ndarray:
@@ -82,9 +87,11 @@ class Setting(NamedTuple):
     power: float = 0.5  # a family of n windows weighs n ** -power each
     effects: float = 0.0  # > 0: an indicator a source, so that what tells sources apart need not tell classes apart
     copies: str = "both"  # both: plain and degraded; plain
+    steps: tuple[int, ...] = ()  # layers whose change from frame to frame is used too; 0 is the convolutions' output
 
     def __str__(self) -> str:
         words = [self.objective, f"C = {self.c:g}"]
+        words += [f"steps of {list(self.steps)}"] * bool(self.steps)
         words += [f"weight n^-{self.power:g}"] * (self.power != 0.5) + [f"source effects {self.effects:g}"] * (self.effects > 0)
         return ", ".join(words + [f"{self.copies} copies only"] * (self.copies != "both"))
 
@@ -158,13 +165,13 @@ def fit(w: Windows, take: np.ndarray, s: Setting) -> Linear:
             spread = head(x).std() * len(s.layers)
             heads.append(Linear(head.weight / spread, head.bias / spread))
         return Linear(np.concatenate([h.weight for h in heads]), sum(h.bias for h in heads))
-    x = select(w, list(s.layers), take)
+    x = select(w, s, take)
     return discriminant(x, spoof, weight, s.c) if s.objective == "lda" else regression(x, spoof, weight, s.c, marks)
 
 
-def select(w: Windows, layers: list[int], take: np.ndarray | slice = slice(None)) -> np.ndarray:
-    """[windows, features] of the 1-based layers."""
-    return np.concatenate([w.x[take, k - 1] for k in layers], axis=1)
+def select(w: Windows, s: Setting, take: np.ndarray | slice = slice(None)) -> np.ndarray:
+    """[windows, features] of the 1-based layers, then of the steps."""
+    return np.concatenate([w.x[take, k - 1] for k in s.layers] + [w.steps[take, k] for k in s.steps], axis=1)
 
 
 def out_of_fold(w: Windows, fold: np.ndarray, s: Setting, keep: np.ndarray | None = None) -> np.ndarray:
@@ -176,5 +183,5 @@ def out_of_fold(w: Windows, fold: np.ndarray, s: Setting, keep: np.ndarray | Non
     for f in np.unique(fold):
         test = fold[w.clip] == f
         take = ~test if keep is None else ~test & keep[w.clip]
-        score[test] = fit(w, take, s)(select(w, list(s.layers), test))
+        score[test] = fit(w, take, s)(select(w, s, test))
     return score

@@ -27,11 +27,12 @@ TIE = 0.005
 PARTS = [16]
 # After the layers, one step at a time; the first of each is what the setting before it had.
 STEPS = [
-    [{}, {"objective": "layers"}, {"objective": "layers", "layers": ALL}, {"objective": "lda", "c": 1.0}],
+    [{}, {"steps": (0,)}, {"steps": (0, 1)}, {"steps": (0, 1, 2)}],
+    [{}, {"objective": "layers", "steps": ()}, {"objective": "layers", "layers": ALL, "steps": ()}, {"objective": "lda", "c": 1.0}],
     [{}, {"effects": 3.0}],
     [{}, {"power": 1.0}],
     [{}, {"copies": "plain"}],
-    [{}, {"c": 3e-3}],
+    [{}, {"c": 2e-3}, {"c": 4e-3}],
 ]
 
 
@@ -63,12 +64,12 @@ def one_class(w: model.Windows, fold: np.ndarray, layers: tuple[int, ...], axes:
     for f in np.unique(fold):
         test = fold[w.clip] == f
         real = ~test & ~spoof
-        x = model.select(w, list(layers), real)
+        x = model.select(w, Setting(layers), real)
         mean, scale = model.standardiser(x)
         z = ((x - mean) / scale).astype(np.float32)
         values, vectors = np.linalg.eigh(z.T @ z / len(z))
         basis = vectors[:, -axes:] / np.sqrt(values[-axes:])
-        score[test] = np.sum((((model.select(w, list(layers), test) - mean) / scale) @ basis) ** 2, axis=1)
+        score[test] = np.sum((((model.select(w, Setting(layers), test) - mean) / scale) @ basis) ** 2, axis=1)
     return score
 
 
@@ -131,11 +132,18 @@ def main() -> None:
                                         model.clip_scores(w, score, degraded=True))]
     write_table(WORK / "oof.tsv", rows, list(rows[0]))
 
+    # What fewer layers would cost in merit once the light CNN is added: fuse.py asks.
+    cheaper = {layers: remembered(w, fold, s._replace(layers=layers, steps=tuple(k for k in s.steps if k <= max(layers))), what, keep)
+               for layers in LAYER_SETS if layers[0] == 1}
+    np.savez(WORK / "heads.npz", sha256=np.array([r["sha256"] for r in w.rows]), **{
+        "-".join(map(str, layers)): np.stack([model.clip_scores(w, x), model.clip_scores(w, x, degraded=True)])
+        for layers, x in cheaper.items()})
+
     take = keep[w.clip]
-    write_head(model.fit(w, take, s), list(s.layers))
+    write_head(model.fit(w, take, s), s)
     used = [r for r, k in zip(w.rows, keep) if k]
     families = [{model.family(r) for r in used if r["label"] == label} for label in ("bonafide", "spoof")]
-    summary = {"layers": list(s.layers), "setting": str(s), "data": what, "clips": len(used), "windows": int(take.sum()),
+    summary = {"layers": list(s.layers), "steps": list(s.steps), "setting": str(s), "data": what, "clips": len(used), "windows": int(take.sum()),
                "bonafide_sources": len(families[0]), "generators": len(families[1]),
                "bonafide_clips": sum(r["label"] == "bonafide" for r in used), "folds": int(fold.max() + 1),
                "chosen": chosen, "tried": tried, "curves": curves, "seconds": round(time.time() - start)}
@@ -143,15 +151,17 @@ def main() -> None:
     print(json.dumps({k: v for k, v in summary.items() if k != "tried"}))
 
 
-def write_head(head: model.Linear, layers: list[int]) -> None:
+def write_head(head: model.Linear, s: Setting) -> None:
     """head.json: float32 weights as the shortest decimals that give them back, and the bias."""
-    per_layer = head.weight.astype(np.float32).reshape(len(layers), 2, -1)
-    if not all(map(math.isfinite, per_layer.ravel())):
+    weight = head.weight.astype(np.float32)
+    if not all(map(math.isfinite, weight)):
         raise SystemExit("the head is not finite")
-    text = {str(k): {"mean": [float(str(v)) for v in part[0]], "std": [float(str(v)) for v in part[1]]}
-            for k, part in zip(layers, per_layer)}
+    names = [(k, kind) for k in s.layers for kind in ("mean", "std")] + [(k, "step") for k in s.steps]
+    text: dict[str, dict] = {}
+    for (k, kind), part in zip(names, weight.reshape(len(names), -1)):
+        text.setdefault(str(k), {})[kind] = [float(str(v)) for v in part]
     MODEL.mkdir(parents=True, exist_ok=True)
-    raw = {"schema": 1, "layers": layers, "bias": float(str(np.float32(head.bias))), "weights": text}
+    raw = {"schema": 1, "layers": list(s.layers), "steps": list(s.steps), "bias": float(str(np.float32(head.bias))), "weights": text}
     (MODEL / "head.json").write_text(json.dumps(raw, separators=(",", ":")).replace('"std"', '\n"std"')
                                      .replace('},"', '},\n"') + "\n")
 

@@ -49,6 +49,31 @@ class Data:
             share[self.spoof == c] /= share[self.spoof == c].sum()
         self.share = torch.tensor(share / 2, device=device)
         self.names = names
+        self.copies = None
+        if (folder / "copies.json").exists():
+            self.add_copies(json.loads((folder / "copies.json").read_text()), np.load(folder / "copies.npy"))
+
+    def add_copies(self, copies: list[dict], audio: np.ndarray) -> None:
+        """Vocoded bona fide speech (copies.py): drawn in training alone, after the clips. Each weighs as its clip does."""
+        copies = [c for c in copies if c["clip"] < len(self.rows)]
+        clip = torch.tensor([c["clip"] for c in copies], device=self.device)
+        start = torch.tensor([c["start"] for c in copies], device=self.device)[:, None] + len(self.audio)
+        size = torch.tensor([c["size"] for c in copies], device=self.device)[:, None]
+        self.audio = torch.cat([self.audio, torch.from_numpy(audio).to(self.device)])
+        self.start = torch.cat([self.start, start.expand(-1, 2)])
+        self.size = torch.cat([self.size, size.expand(-1, 2)])
+        self.label = torch.cat([self.label, torch.ones(len(copies), device=self.device)])
+        self.folds = torch.cat([self.folds, self.folds[clip]])
+        self.copied = [c["clip"] for c in copies]
+        self.copies = self.share[clip] / self.share[clip].sum()
+
+    def draw(self, count: int, copies: float = 0.0) -> torch.Tensor:
+        """Clips by family; `copies` is the part of the spoofed half that is vocoded bona fide speech."""
+        share = self.share
+        if copies:
+            spoof = self.label[: len(share)] > 0
+            share = torch.cat([torch.where(spoof, share * (1 - copies), share), self.copies * copies / 2])
+        return torch.multinomial(share, count, replacement=True)
 
     def cut(self, at: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
         """[n, 48000]: pieces, repeated where they are short."""

@@ -26,17 +26,24 @@ from waveform_data import Data, Results
 FOLDS = 6
 STRENGTH = 2.4  # C times the number of windows, of the frozen head
 MARKS = (0.25, 0.5, 0.75, 1.0)
-# (name, layers, whether random channels train too, strength)
-HEADS = [("frozen4", 4, False, STRENGTH), ("frozen4-channels", 4, True, STRENGTH),
-         ("frozen4-channels-strong", 4, True, 4 * STRENGTH), ("frozen2", 2, False, STRENGTH),
-         ("frozen2-channels", 2, True, STRENGTH), ("frozen1-channels", 1, True, STRENGTH)]
+# (name, layers, what trains: stored windows, also random channels, also vocoded copies; strength)
+HEADS = [("frozen4", 4, "stored", STRENGTH), ("frozen4-channels", 4, "channels", STRENGTH),
+         ("frozen4-channels-strong", 4, "channels", 4 * STRENGTH), ("frozen4-copies", 4, "copies", STRENGTH),
+         ("frozen4-copies-strong", 4, "copies", 4 * STRENGTH), ("frozen3", 3, "stored", STRENGTH),
+         ("frozen3-channels", 3, "channels", STRENGTH), ("frozen2", 2, "stored", STRENGTH),
+         ("frozen2-channels", 2, "channels", STRENGTH), ("frozen1-channels", 1, "channels", STRENGTH)]
 # (name, layers, what is tuned, learning rate of the last layer)
 TUNED = [("tune4", 4, "layers", 3e-5), ("tune2", 2, "layers", 5e-5), ("norms4", 4, "norms", 5e-4),
          ("tune4-fast", 4, "layers", 1.2e-4), ("tune2-fast", 2, "layers", 2e-4), ("tune3", 3, "layers", 6e-5),
          ("norms2", 2, "norms", 1e-3), ("tune1", 1, "layers", 1e-4), ("tune4-again", 4, "layers", 3e-5)]
 LCNN = [("lfcc-lcnn16", dict(width=16)), ("bands-lcnn16", dict(width=16, bands=80, cepstra=False)),
         ("lfcc-lcnn32", dict(width=32)), ("lfcc-lcnn16-again", dict(width=16)),
-        ("bands-lcnn32", dict(width=32, bands=80, cepstra=False))]
+        ("bands-lcnn32", dict(width=32, bands=80, cepstra=False)),
+        ("bands-lcnn16-copies", dict(width=16, bands=80, cepstra=False)),
+        ("bands-lcnn16-more-copies", dict(width=16, bands=80, cepstra=False)),
+        ("bands-lcnn16-again", dict(width=16, bands=80, cepstra=False)),
+        ("bands-lcnn8", dict(width=8, bands=80, cepstra=False))]
+COPIES = {"bands-lcnn16-copies": 0.25, "bands-lcnn16-more-copies": 0.5}  # part of the spoofed half, from copies.py
 RAW = [("raw32", dict(width=32)), ("raw32-again", dict(width=32)), ("raw16", dict(width=16)), ("raw48", dict(width=48))]
 
 
@@ -81,7 +88,8 @@ def others(fold: torch.Tensor, f: int, count: int) -> torch.Tensor:
     return torch.where(foreign[index], index[:1], index)
 
 
-def side_by_side(run: Run, name: str, models: list, groups, steps: int, batch: int, half: bool, penalty=None) -> tuple[float, dict]:
+def side_by_side(run: Run, name: str, models: list, groups, steps: int, batch: int, half: bool, penalty=None,
+                 copies: float = 0.0) -> tuple[float, dict]:
     """Train a model a fold and one of everything (the last); the best mark by merit and the last model's state there."""
     data, device = run.data, run.data.device
     twins = [twin(m) for m in models]
@@ -92,11 +100,12 @@ def side_by_side(run: Run, name: str, models: list, groups, steps: int, batch: i
     for step in range(1, max(marks) + 1):
         run.check()
         now = min(1.0, step / (0.05 * steps)) * (0.525 + 0.475 * math.cos(math.pi * step / steps))
-        clips = torch.multinomial(data.share, batch, replacement=True)
+        clips = data.draw(batch, copies)
         x, y, fold = data.batch(clips), data.label[clips], data.folds[clips]
         for f, (model, optimiser) in enumerate(zip(models, optimisers)):
             mine = others(fold, f, round(0.7 * batch))
             model.train()
+            torch.backends.cudnn.allow_tf32 = True  # off again for scores: those must be of float32, as at run time
             with torch.autocast(device.type, dtype=torch.bfloat16, enabled=half):
                 loss = F.binary_cross_entropy_with_logits(model(x[mine]).float(), y[mine])
             if penalty is not None:
@@ -110,6 +119,7 @@ def side_by_side(run: Run, name: str, models: list, groups, steps: int, batch: i
             averaged(twins[f], model, min(0.99, step / (step + 9)))
         if step in (1, 10, 100):
             run.results.log(f"{name}: step {step}, loss {loss.item():.3f}, {time.time() - start:.1f} s")
+        torch.backends.cudnn.allow_tf32 = False
         if step in marks:
             score = np.zeros(len(data.clip))
             for f in range(FOLDS):
@@ -131,7 +141,10 @@ def small(run: Run, name: str, make, options: dict, seed: int) -> None:
         return [{"params": list(model.parameters()), "lr": 1.5e-3}]
 
     steps, batch = (2, 8) if run.tiny else (1200, 128)
-    _, state = side_by_side(run, name, models, groups, steps, batch, half=False)
+    copies = COPIES.get(name, 0.0)
+    if copies and run.data.copies is None:
+        raise RuntimeError("no copies: run copies.py")
+    _, state = side_by_side(run, name, models, groups, steps, batch, half=False, copies=copies)
     run.results.state(name, {k: v.numpy() for k, v in state.items() if "filters" not in k or make is Raw})
 
 
@@ -164,41 +177,43 @@ def window_weights(names: np.ndarray, spoof: np.ndarray, device: torch.device) -
 
 
 class Frozen:
-    """Pooled features of the untouched layers, of the stored windows and of `copies` random channels of every clip."""
+    """Pooled features of the untouched layers, of the stored windows, of `channels` random channels of every clip and,
+    where copies.py made some, of every vocoded copy through a random channel."""
 
-    def __init__(self, run: Run, copies: int) -> None:
+    def __init__(self, run: Run, channels: int) -> None:
         with np.load(run.waves / "whisper.npz") as z:
             self.weights = {k: z[k] for k in z.files}
         data, start = run.data, time.time()
         torch.manual_seed(0)
         net = Whisper(self.weights, 4).to(data.device).eval()
         stored = data.each(lambda wave: (run.check(), net.features(wave))[1], size=64)
-        clips, blocks = torch.arange(len(data.rows), device=data.device), []
+        everything, blocks = torch.arange(len(data.label), device=data.device), []
+        clips, copies = everything[: len(data.rows)], len(data.label) - len(data.rows)
         with torch.no_grad():
-            for _ in range(copies):
-                for part in clips.split(128):
-                    run.check()
-                    blocks.append(net.features(data.batch(part)))
-        self.run, self.stored, self.heads = run, len(stored), {}
+            for part in [*clips.split(128)] * channels + [*everything[len(clips) :].split(128)]:
+                run.check()
+                blocks.append(net.features(data.batch(part)))
+        self.run, self.heads, self.stored = run, {}, len(stored)
         self.x = torch.cat([stored, *blocks])
-        self.clip = np.concatenate([data.clip, np.tile(np.arange(len(data.rows)), copies)])
+        of_copies = np.array(data.copied if copies else [], dtype=int)
+        self.clip = np.concatenate([data.clip, np.tile(np.arange(len(data.rows)), channels), of_copies])
+        self.spoof = np.concatenate([data.spoof[self.clip[: len(self.clip) - copies]], np.ones(copies, bool)])
+        self.names = np.concatenate([data.names[self.clip[: len(self.clip) - copies]], np.repeat("g:copies", copies)])
+        self.part = np.repeat([0, 1, 2], [len(stored), channels * len(data.rows), copies])
         run.results.log(f"features of {len(self.x)} windows: {time.time() - start:.1f} s")
 
-    def head(self, columns: int, fold: int, everything: bool, strength: float = STRENGTH) -> tuple[torch.Tensor, ...]:
-        key, data = (columns, fold, everything, strength), self.run.data
+    def head(self, columns: int, fold: int, what: str, strength: float = STRENGTH) -> tuple[torch.Tensor, ...]:
+        key, data = (columns, fold, what, strength), self.run.data
         if key in self.heads:
             return self.heads[key]
-        take = data.fold[self.clip] != fold
-        if not everything:
-            take[self.stored:] = False
-        clip = self.clip[take]
-        weight = window_weights(data.names[clip], data.spoof[clip], data.device)
+        take = (data.fold[self.clip] != fold) & (self.part <= ("stored", "channels", "copies").index(what))
+        weight = window_weights(self.names[take], self.spoof[take], data.device)
         index = torch.tensor(np.flatnonzero(take), device=data.device)
-        y = data.label[torch.tensor(clip, device=data.device)]
+        y = torch.tensor(self.spoof[take], device=data.device).float()
         self.heads[key] = regression(self.x[index, :columns], y, weight, strength)
         return self.heads[key]
 
-    def experiment(self, name: str, layers: int, everything: bool, strength: float) -> None:
+    def experiment(self, name: str, layers: int, what: str, strength: float) -> None:
         """The frozen head out of fold: the reference, and what degraded copies alone bring."""
         if f"score/{name}" in self.run.results.arrays:
             return
@@ -206,7 +221,7 @@ class Frozen:
         score = np.zeros(len(data.clip))
         for fold in range(FOLDS):
             self.run.check()
-            mean, scale, w, bias = self.head(columns, fold, everything, strength)
+            mean, scale, w, bias = self.head(columns, fold, what, strength)
             test = data.fold[data.clip] == fold
             z = (self.x[: self.stored][torch.tensor(test, device=data.device), :columns] - mean) / scale
             score[test] = (z @ w + bias).cpu().numpy()
@@ -221,7 +236,7 @@ def tune(run: Run, frozen: Frozen, name: str, layers: int, what: str, rate: floa
     for fold in range(FOLDS + 1):
         run.check()
         model = Whisper(frozen.weights, layers).to(run.data.device)
-        model.mean, model.scale, w, bias = (t.clone() for t in frozen.head(layers * 1024, fold, True))
+        model.mean, model.scale, w, bias = (t.clone() for t in frozen.head(layers * 1024, fold, "channels"))
         with torch.no_grad():
             model.head.weight.copy_(w[None])
             model.head.bias.copy_(bias[None])
@@ -295,8 +310,9 @@ def part(run: Run, name: str, only: list[str]) -> None:
 
     if name == "whisper":
         frozen = Frozen(run, 1 if run.tiny else 8)
-        for label, layers, everything, strength in HEADS:
-            guarded(label, lambda: frozen.experiment(label, layers, everything, strength))
+        for label, layers, what, strength in HEADS:
+            if what != "copies" or run.data.copies is not None:
+                guarded(label, lambda: frozen.experiment(label, layers, what, strength))
         for options in TUNED:
             guarded(options[0], lambda: tune(run, frozen, *options))
         return
@@ -306,7 +322,7 @@ def part(run: Run, name: str, only: list[str]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    cache = Path(__file__).resolve().parents[3] / ".cache" / "train" / "voice"
+    cache = Path(__file__).resolve().parent / "../../../.cache/train/voice"
     parser.add_argument("--waves", type=Path, default=cache / "waves")
     parser.add_argument("--out", type=Path, default=cache / "nets")
     parser.add_argument("--seconds", type=float, default=math.inf)
@@ -316,7 +332,7 @@ def main() -> None:
     parser.add_argument("--tiny", action="store_true", help="a few clips and steps, to try the code")
     args = parser.parse_args()
     end = time.time() + args.seconds
-    torch.backends.cudnn.allow_tf32 = False  # scores must be those of float32 at run time
+    torch.backends.cudnn.allow_tf32 = False
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     args.out.mkdir(parents=True, exist_ok=True)
     data = Data(args.waves, device, args.tiny)
