@@ -3,10 +3,11 @@
 use crate::options::ScanOptions;
 use crate::trust;
 use seamline_core::{Calibrator, ModelInfo, Sha256Hash};
-use seamline_detect::Detector;
+use seamline_detect::{Detector, SampleKind};
 use seamline_detect::face_crop::{self, FaceCropDetector};
 use seamline_detect::faces::FaceDetector;
 use seamline_detect::speaker::SpeakerEncoder;
+use seamline_detect::temporal::{self, TemporalDetector};
 use seamline_detect::voice_window::{self, OperatingPoints, VoiceWindowDetector};
 use seamline_detect::whole_picture::{self, WholePictureDetector};
 use seamline_fuse::{FusionData, FusionError, LogisticCalibrator};
@@ -203,7 +204,9 @@ impl Engine {
         for manifest in &plan.detectors {
             let (calibrator, points) = calibration(manifest, &plan.fusion)?;
             let model = next()?;
-            if voice_window::accepts(manifest) {
+            if temporal::accepts(manifest) {
+                detectors.push(Box::new(TemporalDetector::new(model, calibrator, points)?));
+            } else if voice_window::accepts(manifest) {
                 detectors.push(Box::new(VoiceWindowDetector::new(model, calibrator, points)?));
             } else if whole_picture::accepts(manifest) {
                 detectors.push(Box::new(WholePictureDetector::new(model, calibrator, points)?));
@@ -229,6 +232,13 @@ impl Engine {
             None => None,
         };
         Ok(Self { faces, detectors, picture_marks, speech_marks, speaker, trust })
+    }
+}
+
+impl Engine {
+    /// Whether a detector follows faces from picture to picture.
+    pub fn follows_faces(&self) -> bool {
+        self.detectors.iter().any(|d| d.spec().accepts == SampleKind::Moving)
     }
 }
 
