@@ -1,6 +1,6 @@
 //! Models and detectors, loaded once a worker.
 
-use crate::options::ScanOptions;
+use crate::options::{Profile, ScanOptions};
 use crate::trust;
 use seamline_core::{Calibrator, ModelInfo, Sha256Hash};
 use seamline_detect::{Detector, SampleKind};
@@ -65,7 +65,8 @@ pub struct Plan {
 
 impl Plan {
     /// Reads manifests and chooses. Without a list of names: every trained or package-brought detector that
-    /// has a calibration. With one: exactly those, calibrated or not.
+    /// has a calibration; one that follows faces through every picture only in the thorough profile. With one: exactly
+    /// those, calibrated or not.
     pub fn new(home: &Home, options: &ScanOptions) -> Result<Self, EngineError> {
         let mut all = Vec::new();
         for manifest in
@@ -78,7 +79,10 @@ impl Plan {
         let mut detectors: Vec<Manifest> = if options.judge_nothing {
             Vec::new()
         } else if options.detectors.is_empty() {
-            let ships = |m: &&Manifest| m.delivery != Delivery::Operator && m.calibration().is_some();
+            let affordable = |m: &Manifest| m.temporal.is_none() || options.profile == Profile::Thorough;
+            let ships = |m: &&Manifest| {
+                m.delivery != Delivery::Operator && m.calibration().is_some() && affordable(m)
+            };
             // A mark needs no calibration: its manifest states from where it is found.
             let runs = |m: &&Manifest| m.role == Role::Mark || ships(m);
             all.iter().filter(known).filter(runs).cloned().collect()

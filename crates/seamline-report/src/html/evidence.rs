@@ -115,7 +115,7 @@ fn card(track: TrackId, face: &Face<'_>) -> Markup {
             @for x in &curves {
                 div class="telling" {
                     h4 { "Mouth and sound" }
-                    figure { (exhibit::image(x, "wide")) figcaption { (safe(&x.caption)) } }
+                    figure class="curve" { (exhibit::image(x, "wide")) figcaption { (safe(&x.caption)) } }
                     p class="sub" { "A mouth that speaks opens when the sound is loud. Consonants, laughter, music and a turned head weaken this in genuine clips too." }
                 }
             }
