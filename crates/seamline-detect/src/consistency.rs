@@ -106,7 +106,9 @@ impl ConsistencyMeter {
             if self.steps.len() < MOST {
                 let power = self.stft.of(step.get(..FFT).unwrap_or_default());
                 let mut bands = [0f32; BANDS];
-                for (band, bins) in bands.iter_mut().zip(power.get(1..).unwrap_or_default().chunks(FFT / 2 / BANDS)) {
+                for (band, bins) in
+                    bands.iter_mut().zip(power.get(1..).unwrap_or_default().chunks(FFT / 2 / BANDS))
+                {
                     *band = (bins.iter().sum::<f32>() / bins.len() as f32 + 1e-9).ln();
                 }
                 self.steps.push(bands);
@@ -159,9 +161,7 @@ impl ConsistencyMeter {
     fn jumps(&self, speech: &[Span]) -> Vec<Jump> {
         let found = self.differences(speech);
         let mut out = Vec::new();
-        for (change, least, of) in
-            [(Change::Floor, FLOOR_JUMP, 1usize), (Change::Band, BAND_JUMP, 2)]
-        {
+        for (change, least, of) in [(Change::Floor, FLOOR_JUMP, 1usize), (Change::Band, BAND_JUMP, 2)] {
             let value = |f: &(usize, f32, f32)| if of == 1 { f.1 } else { f.2 };
             // One jump is seen from several moments: the highest of those within a side's length tells.
             let mut last: Option<(usize, f32)> = None;
@@ -211,11 +211,17 @@ impl Side {
             return None;
         }
         let (a, b) = steps.split_at(steps.len() / 2);
-        Some(Self { floor: floor(steps), floors: [floor(a), floor(b)], band: band(steps), bands: [band(a), band(b)] })
+        Some(Self {
+            floor: floor(steps),
+            floors: [floor(a), floor(b)],
+            band: band(steps),
+            bands: [band(a), band(b)],
+        })
     }
 
     fn floor_against(&self, other: &Self) -> f32 {
-        let own = distance(&self.floors[0], &self.floors[1]).max(distance(&other.floors[0], &other.floors[1]));
+        let own =
+            distance(&self.floors[0], &self.floors[1]).max(distance(&other.floors[0], &other.floors[1]));
         distance(&self.floor, &other.floor) - own
     }
 
@@ -286,7 +292,9 @@ mod tests {
         let one: Vec<f32> = reading().into_iter().cycle().take(16_000 * 20).collect();
         let mut same = one.clone();
         noise(&mut same, 0.004);
-        let of = |j: &[Jump], c: Change| j.iter().filter(|j| j.change == c).map(|j| j.span.start).collect::<Vec<_>>();
+        let of = |j: &[Jump], c: Change| {
+            j.iter().filter(|j| j.change == c).map(|j| j.span.start).collect::<Vec<_>>()
+        };
         let quiet = jumps(&same);
         assert_eq!(of(&quiet, Change::Floor), [], "{quiet:?}");
         let mut joined = one;

@@ -97,7 +97,8 @@ impl LevelMeter {
                 for start in [0, TICK - FFT] {
                     let power = self.stft.of(tick.get(start..start + FFT).unwrap_or_default());
                     for (first, weights) in &self.bands {
-                        let sum: f32 = weights.iter().zip(power.iter().skip(*first)).map(|(w, p)| w * p).sum();
+                        let sum: f32 =
+                            weights.iter().zip(power.iter().skip(*first)).map(|(w, p)| w * p).sum();
                         level += (sum + FLOOR).ln();
                     }
                 }
@@ -122,7 +123,8 @@ mod tests {
         let mut meter = LevelMeter::default();
         for (at, samples) in blocks {
             let time = MediaTime::from_millis(*at);
-            let block = AudioBlock { stream: StreamIndex(0), time, samples: samples.clone(), native_peak: 0.0 };
+            let block =
+                AudioBlock { stream: StreamIndex(0), time, samples: samples.clone(), native_peak: 0.0 };
             meter.push(&block);
         }
         meter.finish(StreamIndex(0)).1

@@ -29,7 +29,8 @@ pub mod whole_picture;
 
 pub use detector::{Detector, DetectorRun, SampleKind};
 pub use sample::{
-    ClipContext, FaceSample, MovingSample, Picture, Sample, SpeechWindow, StreamSpeech, TrackSummary, WholeSample,
+    ClipContext, FaceSample, MovingSample, Picture, Sample, SpeechWindow, StreamSpeech, TrackSummary,
+    WholeSample,
 };
 pub use telling::Drawing;
 

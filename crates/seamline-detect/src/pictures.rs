@@ -282,7 +282,8 @@ impl<'a> PictureSampler<'a> {
     /// Follows the largest face, and stays with it while it is nearly the largest.
     fn choose(&mut self, faces: &[Face], numbers: &[TrackId]) {
         let size = |wanted: Option<TrackId>| {
-            let of = |(face, track): (&Face, &TrackId)| (Some(*track) == wanted).then(|| face.face.long_side());
+            let of =
+                |(face, track): (&Face, &TrackId)| (Some(*track) == wanted).then(|| face.face.long_side());
             faces.iter().zip(numbers).find_map(of)
         };
         let largest =

@@ -244,7 +244,8 @@ mod tests {
         let word = |b: &[u8]| f32::from(i16::from_le_bytes([b[0], b[1]])) / 32_768.0;
         let one: Vec<f32> = wav[44..].chunks_exact(2).map(word).collect();
         // A reading without its pauses: one run of half a minute.
-        let spoken: Vec<f32> = one.chunks(1_600).filter(|c| c.iter().any(|s| s.abs() > 0.02)).flatten().copied().collect();
+        let spoken: Vec<f32> =
+            one.chunks(1_600).filter(|c| c.iter().any(|s| s.abs() > 0.02)).flatten().copied().collect();
         let long: Vec<f32> = spoken.into_iter().cycle().take(16_000 * 30).collect();
         for lengths in [&[][..], &[48_000]] {
             let mut sampler = SpeechSampler::new(StreamIndex(0), lengths, false);

@@ -286,7 +286,10 @@ fn face_temporal_from_picture_to_llr() {
                 let marks = Landmarks { right_eye, left_eye, nose: (0.0, 0.0), mouth: (0.0, 0.0) };
                 let found = mesh::mesh(&model, &picture, &face, &marks).unwrap().unwrap();
                 let points = [1, 33, 263, 13, 14, 152].map(|i| found.at(i));
-                expect(&case, &points.iter().flat_map(|p| [f64::from(p.0), f64::from(p.1)]).collect::<Vec<_>>());
+                expect(
+                    &case,
+                    &points.iter().flat_map(|p| [f64::from(p.0), f64::from(p.1)]).collect::<Vec<_>>(),
+                );
                 // The oval holds the points of the drawing's eyes and mouth.
                 let o = found.outline();
                 assert!(o.x > 140.0 && o.x + o.w < 372.0 && o.y + o.h > 380.0, "{o:?}");
@@ -299,7 +302,8 @@ fn face_temporal_from_picture_to_llr() {
                 expect(&case, &[detector.score_of(&numbers)]);
             }
             "llr" => {
-                let score = Score::new(fixture.strip_prefix("score:").unwrap().parse().unwrap(), semantics).unwrap();
+                let score =
+                    Score::new(fixture.strip_prefix("score:").unwrap().parse().unwrap(), semantics).unwrap();
                 let llr = calibrator.llr(score, &Quality::default());
                 match case["values"][0].as_f64() {
                     Some(_) => expect(&case, &[llr.unwrap().value.nats()]),

@@ -381,7 +381,8 @@ fn listen(
         }
         heard.observed = Some(observer.finish(clip));
     }
-    let spoken: BTreeMap<StreamIndex, Vec<Span>> = heard.speech.iter().map(|s| (s.stream, s.segments.clone())).collect();
+    let spoken: BTreeMap<StreamIndex, Vec<Span>> =
+        heard.speech.iter().map(|s| (s.stream, s.segments.clone())).collect();
     for mark in marks {
         heard.marks.extend(mark.finish(&spoken)?);
     }

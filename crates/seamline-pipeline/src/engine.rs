@@ -3,13 +3,13 @@
 use crate::options::{Profile, ScanOptions};
 use crate::trust;
 use seamline_core::{Calibrator, ModelInfo, Sha256Hash};
-use seamline_detect::{Detector, SampleKind};
 use seamline_detect::face_crop::{self, FaceCropDetector};
 use seamline_detect::faces::FaceDetector;
 use seamline_detect::speaker::SpeakerEncoder;
 use seamline_detect::temporal::{self, TemporalDetector};
 use seamline_detect::voice_window::{self, OperatingPoints, VoiceWindowDetector};
 use seamline_detect::whole_picture::{self, WholePictureDetector};
+use seamline_detect::{Detector, SampleKind};
 use seamline_fuse::{FusionData, FusionError, LogisticCalibrator};
 use seamline_infer::{
     CalibrationData, Delivery, Home, Manifest, Model, ModelError, Preprocess, RUNTIME_VERSION, Role, Runtime,

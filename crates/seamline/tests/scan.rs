@@ -40,7 +40,10 @@ fn a_talking_face_gets_one_verdict_with_evidence_for_face_and_voice() {
 fn a_face_is_followed_and_compared_with_the_sound_where_that_is_asked_for() {
     let clip = talking_face().unwrap();
     let fast = scan(&[&clip], &[]);
-    assert!(fast.evidence().iter().all(|e| e["detector"] != "face-temporal"), "too dear for the fast profile");
+    assert!(
+        fast.evidence().iter().all(|e| e["detector"] != "face-temporal"),
+        "too dear for the fast profile"
+    );
     for arguments in [&["--profile", "thorough"][..], &["--detectors", "face-temporal"]] {
         let s = scan(&[&clip], arguments);
         let said: Vec<_> = s.evidence().into_iter().filter(|e| e["detector"] == "face-temporal").collect();
@@ -66,7 +69,9 @@ fn two_recordings_joined_are_told_apart_at_the_join() {
             let input = [reading.as_os_str(), reading.as_os_str()];
             let mut ffmpeg = Command::new("ffmpeg");
             ffmpeg.args(["-v", "error", "-y"]);
-            input.iter().for_each(|i| drop(ffmpeg.arg("-stream_loop").arg("3").arg("-i").arg(i)));
+            for i in input {
+                ffmpeg.args(["-stream_loop", "3", "-i"]).arg(i);
+            }
             let status = ffmpeg.args(["-filter_complex", filter]).arg(out).status()?;
             assert!(status.success());
             Ok(())
@@ -74,7 +79,9 @@ fn two_recordings_joined_are_told_apart_at_the_join() {
         .unwrap()
     };
     let room = |i: u8, level: f32| {
-        format!("[{i}:a]aresample=16000,atrim=0:10,asetpts=N/SR/TB[s{i}];anoisesrc=r=16000:a={level}:d=10:seed=7[n{i}];[s{i}][n{i}]amix=2:normalize=0[r{i}];")
+        format!(
+            "[{i}:a]aresample=16000,atrim=0:10,asetpts=N/SR/TB[s{i}];anoisesrc=r=16000:a={level}:d=10:seed=7[n{i}];[s{i}][n{i}]amix=2:normalize=0[r{i}];"
+        )
     };
     let clip = |a, b| format!("{}{}[r0][r1]concat=n=2:v=0:a=1", room(0, a), room(1, b));
     let told = |path: &Path| -> Vec<f64> {

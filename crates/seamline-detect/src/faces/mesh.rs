@@ -15,8 +15,8 @@ const MARGIN: f32 = 1.5;
 
 /// Outline of the face.
 pub const OVAL: [usize; 36] = [
-    10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152, 148, 176, 149, 150,
-    136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
+    10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152, 148, 176,
+    149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
 ];
 /// Points that neither speech nor a blink moves: bridge and sides of the nose, corners of the eyes, cheekbones, forehead.
 pub const RIGID: [usize; 18] = [168, 6, 197, 195, 5, 4, 33, 133, 263, 362, 116, 345, 117, 346, 9, 8, 151, 10];
@@ -96,7 +96,8 @@ pub fn mesh(
     let (cos, sin) = (angle.cos() * side / SIDE as f32, angle.sin() * side / SIDE as f32);
     let half = SIDE as f32 / 2.0;
     let (cx, cy) = (face.x + face.w / 2.0, face.y + face.h / 2.0);
-    let back = |x: f32, y: f32| (cos * (x - half) - sin * (y - half) + cx, sin * (x - half) + cos * (y - half) + cy);
+    let back =
+        |x: f32, y: f32| (cos * (x - half) - sin * (y - half) + cx, sin * (x - half) + cos * (y - half) + cy);
     if !(side.is_finite() && cx.is_finite() && cy.is_finite() && angle.is_finite()) {
         return Ok(None);
     }
@@ -121,7 +122,12 @@ pub fn mesh(
     Ok(Some(Mesh { points }))
 }
 
-fn values<'a>(id: &str, outputs: &'a [OutputTensor], name: &str, count: usize) -> Result<&'a [f32], DetectError> {
+fn values<'a>(
+    id: &str,
+    outputs: &'a [OutputTensor],
+    name: &str,
+    count: usize,
+) -> Result<&'a [f32], DetectError> {
     super::output(id, outputs, name, count)
 }
 

@@ -17,7 +17,12 @@ const SOUND: [u8; 3] = [52, 101, 148];
 
 /// Both curves over the first half minute in which the face is compared with the sound: mouth in the upper half, sound in
 /// the lower, each from its own least to its own most.
-pub(super) fn draw(subject: Subject, ticks: &[Tick], levels: &StreamLevels, windows: &[LipWindow]) -> Picture {
+pub(super) fn draw(
+    subject: Subject,
+    ticks: &[Tick],
+    levels: &StreamLevels,
+    windows: &[LipWindow],
+) -> Picture {
     let start = windows.first().map_or(MediaTime::ZERO, |w| w.span.start);
     let last = windows.last().map_or(start, |w| w.span.end);
     let end = if last.minus(start) > LONGEST { start.plus(LONGEST) } else { last };

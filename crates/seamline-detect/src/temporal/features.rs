@@ -90,9 +90,10 @@ fn window(ticks: &[Tick]) -> Option<[f32; 12]> {
         if !follows(a.time, b.time) || !follows(b.time, c.time) {
             continue;
         }
-        let (Some(back), Some(on)) =
-            (mesh::residual(&a.points, &b.points, RIGID.len()), mesh::residual(&c.points, &b.points, RIGID.len()))
-        else {
+        let (Some(back), Some(on)) = (
+            mesh::residual(&a.points, &b.points, RIGID.len()),
+            mesh::residual(&c.points, &b.points, RIGID.len()),
+        ) else {
             continue;
         };
         // The second difference: even motion leaves nothing.
@@ -158,7 +159,10 @@ mod tests {
                     unit: 100.0,
                     mouth: 0.1 + 0.05 * (n as f32 * 0.7).sin(),
                     eyes: 0.08,
-                    texture: Texture { detail: [4.0, 5.0, 3.0], change: (n > 0).then_some([2.0, 1.0, 1.0, 3.0]) },
+                    texture: Texture {
+                        detail: [4.0, 5.0, 3.0],
+                        change: (n > 0).then_some([2.0, 1.0, 1.0, 3.0]),
+                    },
                 }
             })
             .collect()

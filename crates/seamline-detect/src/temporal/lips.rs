@@ -56,7 +56,8 @@ pub(super) fn windows(ticks: &[Tick], levels: &StreamLevels, speech: &[Span]) ->
 fn window(span: Span, ticks: &[Tick], levels: &StreamLevels, speech: &[Span]) -> Option<LipWindow> {
     let length = span.duration().as_micros() as f64;
     let covered = |spans: &mut dyn Iterator<Item = (MediaTime, MediaTime)>| {
-        spans.map(|(a, b)| b.min(span.end).minus(a.max(span.start)).as_micros().max(0)).sum::<i64>() as f64 / length
+        spans.map(|(a, b)| b.min(span.end).minus(a.max(span.start)).as_micros().max(0)).sum::<i64>() as f64
+            / length
     };
     let pairs = ticks.windows(2).filter(|p| super::features::follows(p[0].time, p[1].time));
     if covered(&mut pairs.map(|p| (p[0].time, p[1].time))) < SEEN

@@ -21,8 +21,8 @@ use features::Tick;
 use lips::LipWindow;
 use seamline_core::code::{SYNC_LIPS_DISAGREE, SYNC_LIPS_FOLLOW};
 use seamline_core::{
-    Abstain, AbstainReason, Aspect, Calibrator, EvidenceLog, MediaTime, Outcome, PixelBox, Quality, Score, Span, Subject,
-    TrackId,
+    Abstain, AbstainReason, Aspect, Calibrator, EvidenceLog, MediaTime, Outcome, PixelBox, Quality, Score,
+    Span, Subject, TrackId,
 };
 use seamline_infer::{Manifest, Model, ModelError, Preprocess, ScoreSpec};
 use serde::Deserialize;
@@ -77,7 +77,10 @@ impl Head {
         let named = head.features.iter().map(String::as_str).eq(features::NAMES.into_iter().chain(["lips"]));
         let lists = || head.breaks.iter().map(|b| &b.weights).chain([&head.mean, &head.scale]);
         if !named || head.breaks.is_empty() || lists().any(|l| l.len() != NUMBERS) {
-            return Err(format!("[temporal] needs {NUMBERS} numbers each, of {:?} and lips", features::NAMES));
+            return Err(format!(
+                "[temporal] needs {NUMBERS} numbers each, of {:?} and lips",
+                features::NAMES
+            ));
         }
         let finite = lists().flatten().chain(head.breaks.iter().map(|b| &b.bias)).all(|v| v.is_finite());
         if !finite || head.scale.iter().any(|s| *s <= 0.0) {
@@ -263,25 +266,24 @@ impl TemporalRun<'_> {
         Some((&levels.1, speech))
     }
 
-    fn judge(
-        &self,
-        track: &TrackSummary,
-        main: bool,
-        numbers: Option<&FaceNumbers>,
-        log: &mut EvidenceLog,
-    ) {
+    fn judge(&self, track: &TrackSummary, main: bool, numbers: Option<&FaceNumbers>, log: &mut EvidenceLog) {
         let spec = &self.detector.spec;
         let subject = Subject::Track { track: track.track, span: track.span, face: track.best_face };
         let pictures = self.tracks.get(&track.track).map_or(0, Vec::len);
         let mut quality = track.quality;
         quality.samples = u32::try_from(pictures).ok();
-        let score = numbers
-            .and_then(|n| Score::new(self.detector.head.score(n), self.detector.score.semantics).ok());
+        let score =
+            numbers.and_then(|n| Score::new(self.detector.head.score(n), self.detector.score.semantics).ok());
         let Some(score) = score else {
             if main {
                 let detail = format!("the face was followed in {pictures} pictures that follow each other");
                 let reason = AbstainReason::OutsideValidatedConditions;
-                log.push(spec.evidence(subject, true, Outcome::Abstained(Abstain { reason, detail }), quality));
+                log.push(spec.evidence(
+                    subject,
+                    true,
+                    Outcome::Abstained(Abstain { reason, detail }),
+                    quality,
+                ));
             }
             return;
         };
@@ -298,7 +300,13 @@ impl TemporalRun<'_> {
     }
 
     /// Says where the main face's mouth and the sound disagree, that they do not, or why they were not compared.
-    fn sync(&self, track: &TrackSummary, windows: &[LipWindow], context: &ClipContext, log: &mut EvidenceLog) {
+    fn sync(
+        &self,
+        track: &TrackSummary,
+        windows: &[LipWindow],
+        context: &ClipContext,
+        log: &mut EvidenceLog,
+    ) {
         let head = &self.detector.head;
         let mut say = |span, outcome| {
             let subject = Subject::Track { track: track.track, span, face: track.best_face };

@@ -88,7 +88,8 @@ pub(super) fn faces(record: &ClipRecord) -> Markup {
 fn card(track: TrackId, face: &Face<'_>) -> Markup {
     let of = |kind: &str| face.pictures.iter().copied().filter(|x| x.kind == kind).collect::<Vec<_>>();
     let (crops, curves) = (of("crop"), of("curve"));
-    let thumbs = face.pictures.iter().filter(|x| !matches!(x.kind.as_str(), "crop" | "curve")).collect::<Vec<_>>();
+    let thumbs =
+        face.pictures.iter().filter(|x| !matches!(x.kind.as_str(), "crop" | "curve")).collect::<Vec<_>>();
     let long = !crops.is_empty() || !curves.is_empty();
     html! {
         article class={ "card face" (if long { " long" } else { "" }) } {
