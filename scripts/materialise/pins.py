@@ -33,6 +33,10 @@ SPEAKER = {
 # The packaged int8 graph of CLIP ViT-B/16's image encoder; models made of it pin their own hash in their manifest.
 CLIP = {"int8": "2d2da5e254d60501f138004788497e280fd80eb9dd877241aec41761be285d8d"}
 
-# Training only: landmarks for the blending masks, and the backbone that face-blend starts from.
-MESH = {"tflite": "1055cb9d4a9ca8b8c688902a3a5194311138ba256bcc94e336d8373a5f30c814"}
+MESH = {
+    "tflite": "1055cb9d4a9ca8b8c688902a3a5194311138ba256bcc94e336d8373a5f30c814",
+    "onnx": "6ac984675de14d894458a9ae2db4d807b11cc09460ebbe30d0c4b05b6defa62a",
+}
+
+# Training only: the backbone that face-blend starts from.
 BACKBONE = {"pth": "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"}

@@ -119,6 +119,11 @@ codes! {
     MARK_STEALTH = "marks.stealth_parameters", Declares, Spoof, "Generation parameters stand in the lowest bits of the pixels.";
     MARK_SPARKLE = "marks.sparkle", Hint, Spoof, "A corner shows the sparkle that Gemini and Veo draw on what they generate.";
     MARK_OPERATOR = "marks.operator_payload", Declares, Spoof, "A watermark decoder that the operator supplied reads a payload whose checks hold.";
+    SYNC_LIPS_DISAGREE = "sync.lips_disagree", Hint, Spoof, "Over this span the mouth does not open with the sound: dubbed, exchanged or generated speech, or a voice-over.";
+    SYNC_LIPS_FOLLOW = "sync.lips_follow", Context, Neutral, "Where the mouth could be compared with the sound, nothing speaks against their belonging together; heads that the sound drives are in step too.";
+    SOUND_DIGITAL_SILENCE = "sound.digital_silence", Context, Neutral, "Inside the sound, samples are exactly zero for a while: a gate, a pause inserted by an editor or a generator, or lost packets.";
+    SOUND_FLOOR_JUMP = "sound.floor_jump", Hint, Neutral, "The background under the speech changes at once and stays changed: a join of two recordings, a switched microphone, or a filter switched on.";
+    SOUND_BAND_JUMP = "sound.band_jump", Hint, Neutral, "The highest frequency that the speech reaches changes at once and stays changed: a join of two recordings, or a call whose codec changed.";
     FORENSIC_QUANTISATION = "forensics.quantisation", Context, Neutral, "Whose quantisation tables the picture has.";
     FORENSIC_ENCODER = "forensics.encoder_settings", Context, Neutral, "The video encoder and the settings that it wrote into the stream.";
     FORENSIC_EDIT_LIST = "forensics.edit_list", Hint, Neutral, "The timeline was edited: a track's edit list has pauses or several pieces.";

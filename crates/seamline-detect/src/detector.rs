@@ -11,6 +11,8 @@ use seamline_infer::{Model, ModelError, OutputSpec, ScoreSpec};
 pub enum SampleKind {
     /// [`Sample::Face`].
     Face,
+    /// [`Sample::Moving`].
+    Moving,
     /// [`Sample::Whole`].
     Whole,
     /// [`Sample::Speech`].

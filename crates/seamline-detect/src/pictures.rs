@@ -2,8 +2,8 @@
 
 use crate::DetectError;
 use crate::aggregate::median;
-use crate::faces::{FaceDetector, align, quality, track::Tracker};
-use crate::sample::{FaceSample, Picture, Sample, TrackSummary, WholeSample};
+use crate::faces::{Face, FaceDetector, Landmarks, align, quality, track::Tracker};
+use crate::sample::{FaceSample, MovingSample, Picture, Sample, TrackSummary, WholeSample};
 use crate::shots::ShotDetector;
 use seamline_core::{FaceAt, FacePath, MediaTime, PixelBox, Quality, Span, Subject, TrackId, VideoFrame};
 use std::collections::BTreeMap;
@@ -47,6 +47,11 @@ impl FramePolicy {
 
 /// Faces smaller than this are not followed: no model here can use them.
 const MIN_FOLLOWED_PX: f32 = 24.0;
+/// Pictures in which a face is followed are at least this far apart: every second one at 25 a second, every second at 30,
+/// every fourth at 60, so that the distance is even.
+const MOVING: MediaTime = MediaTime::from_millis(58);
+/// The followed face gives way to another only if that is larger by this.
+const LARGER: f32 = 1.25;
 /// Whole pictures of one clip, at most: a long clip is sampled ever more sparsely. Beyond this many, the distance doubles.
 const WHOLE_AT_FIRST: u32 = 32;
 /// Sightings of one track that are kept for pointing at it. Beyond this many every other one goes, again and again.
@@ -103,6 +108,10 @@ pub struct PictureSampler<'a> {
     whole: bool,
     last_whole: Option<MediaTime>,
     wholes: u32,
+    /// Moving faces wanted; the track that is followed, and its last picture.
+    moving: bool,
+    followed: Option<TrackId>,
+    last_moving: Option<MediaTime>,
 }
 
 /// What the sampler leaves at the end.
@@ -140,7 +149,17 @@ impl<'a> PictureSampler<'a> {
             whole: false,
             last_whole: None,
             wholes: 0,
+            moving: false,
+            followed: None,
+            last_moving: None,
         }
+    }
+
+    /// Gives nearly every picture of the largest face too.
+    #[must_use]
+    pub fn with_moving(mut self, wanted: bool) -> Self {
+        self.moving = wanted;
+        self
     }
 
     /// Gives whole pictures too.
@@ -166,6 +185,7 @@ impl<'a> PictureSampler<'a> {
         let cut = self.shots.push(frame.time, &frame.luma);
         if cut {
             self.tracker.cut();
+            self.followed = None;
             if self.cuts.len() < 1_000 {
                 self.cuts.push(frame.time);
             }
@@ -173,7 +193,7 @@ impl<'a> PictureSampler<'a> {
         let due = cut || self.next.is_none_or(|next| frame.time >= next);
         // A damaged picture shows concealment, not the scene: wait for the next whole one.
         if !due || frame.damaged {
-            return Ok(());
+            return self.moving(frame, None, sink);
         }
         self.pictures += 1;
         let mut faces = self.detector.detect(frame.pixels.as_ref(), frame.width, frame.height)?;
@@ -187,6 +207,9 @@ impl<'a> PictureSampler<'a> {
         };
         self.next = Some(base.plus(pause));
         let whole = self.whole_due(frame.time);
+        if faces.is_empty() {
+            self.followed = None;
+        }
         if faces.is_empty() && !whole {
             return Ok(());
         }
@@ -206,6 +229,9 @@ impl<'a> PictureSampler<'a> {
             return Ok(());
         }
         let numbers = self.tracker.update(frame.time, &faces);
+        self.choose(&faces, &numbers);
+        let followed = numbers.iter().zip(&faces).find(|(n, _)| Some(**n) == self.followed);
+        self.moving(frame, followed.map(|(_, f)| (f.face, f.landmarks)), sink)?;
         for (face, track) in faces.iter().zip(numbers) {
             if !self.tracks.contains_key(&track) && self.tracks.len() >= self.max_tracks as usize {
                 self.not_kept += 1;
@@ -251,6 +277,35 @@ impl<'a> PictureSampler<'a> {
             }))?;
         }
         Ok(())
+    }
+
+    /// Follows the largest face, and stays with it while it is nearly the largest.
+    fn choose(&mut self, faces: &[Face], numbers: &[TrackId]) {
+        let size = |wanted: Option<TrackId>| {
+            let of =
+                |(face, track): (&Face, &TrackId)| (Some(*track) == wanted).then(|| face.face.long_side());
+            faces.iter().zip(numbers).find_map(of)
+        };
+        let largest =
+            faces.iter().zip(numbers).max_by(|a, b| a.0.face.long_side().total_cmp(&b.0.face.long_side()));
+        let Some((face, track)) = largest else { return };
+        if size(self.followed).is_none_or(|now| face.face.long_side() > LARGER * now) {
+            self.followed = Some(*track);
+        }
+    }
+
+    fn moving(
+        &mut self,
+        frame: &VideoFrame,
+        face: Option<(PixelBox, Landmarks)>,
+        sink: &mut dyn FnMut(Sample) -> Result<(), DetectError>,
+    ) -> Result<(), DetectError> {
+        let Some(track) = self.followed.filter(|_| self.moving && !frame.damaged) else { return Ok(()) };
+        if self.last_moving.is_some_and(|last| frame.time > last && frame.time.minus(last) < MOVING) {
+            return Ok(());
+        }
+        self.last_moving = Some(frame.time);
+        sink(Sample::Moving(MovingSample { track, face, frame: frame.clone() }))
     }
 
     /// The end of the clip.

@@ -1,8 +1,10 @@
 //! What samplers hand to detectors.
 
 use crate::faces::Landmarks;
+use crate::levels::StreamLevels;
 use seamline_core::{
     FacePath, HeatMap, MediaTime, PixelBox, Quality, RgbFrame, Span, StreamIndex, Subject, TrackId,
+    VideoFrame,
 };
 use std::sync::Arc;
 
@@ -21,6 +23,23 @@ pub struct FaceSample {
     pub sharpness: f32,
     /// The whole picture at display size.
     pub picture: Arc<RgbFrame>,
+}
+
+/// A picture, of nearly every one, in which a face is followed.
+#[derive(Clone)]
+pub struct MovingSample {
+    /// The track that is followed: of the largest face.
+    pub track: TrackId,
+    /// Where its face is, if it was looked for in this picture.
+    pub face: Option<(PixelBox, Landmarks)>,
+    /// The picture, not yet converted.
+    pub frame: VideoFrame,
+}
+
+impl std::fmt::Debug for MovingSample {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "MovingSample({:?}, {})", self.track, self.frame.time)
+    }
 }
 
 /// One whole picture.
@@ -56,6 +75,8 @@ pub struct SpeechWindow {
 pub enum Sample {
     /// A face.
     Face(FaceSample),
+    /// A face that is followed.
+    Moving(MovingSample),
     /// A whole picture.
     Whole(WholeSample),
     /// Speech.
@@ -107,6 +128,8 @@ pub struct ClipContext {
     pub largest_face_px: f32,
     /// Audio streams that were decoded.
     pub speech: Vec<StreamSpeech>,
+    /// How loud they are over time, where a detector compares faces with sound.
+    pub levels: Vec<(StreamIndex, StreamLevels)>,
 }
 
 impl ClipContext {

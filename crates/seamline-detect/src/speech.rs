@@ -35,6 +35,8 @@ pub struct SpeechSampler {
     /// Window lengths, and up to where windows of the open run were given.
     lengths: Vec<(usize, Option<u64>)>,
     segments: Vec<Span>,
+    /// When the open run began: what was said at its beginning may be let go of before it ends.
+    opened: Option<MediaTime>,
     count: u32,
     quality: VoiceQuality,
     spectrogram: Option<Spectrogram>,
@@ -56,6 +58,7 @@ impl SpeechSampler {
             vad: Vad::default(),
             lengths: lengths.iter().map(|&n| (n.clamp(MIN_WINDOW, MAX_WINDOW), None)).collect(),
             segments: Vec::new(),
+            opened: None,
             count: 0,
             quality: VoiceQuality::default(),
             spectrogram: draw.then(Spectrogram::default),
@@ -90,6 +93,9 @@ impl SpeechSampler {
         // Give windows of a long run as they fill, so that memory does not grow with it.
         if let Some(start) = self.vad.open_since() {
             let start = (start * FRAME as u64).max(self.base);
+            if self.opened.is_none() {
+                self.opened = Some(self.time(start));
+            }
             for i in 0..self.lengths.len() {
                 let (length, given) = self.lengths[i];
                 let mut from = given.unwrap_or(start);
@@ -106,6 +112,7 @@ impl SpeechSampler {
 
     fn end_run(&mut self, run: Run, sink: &mut Sink<'_>) -> Result<(), DetectError> {
         // What was trimmed while the run did not count as speech yet is not judged.
+        let opened = self.opened.take();
         let (start, end) =
             ((run.start * FRAME as u64).max(self.base), (run.end * FRAME as u64).min(self.taken));
         if end <= start {
@@ -127,7 +134,7 @@ impl SpeechSampler {
             }
         }
         if self.segments.len() < MAX_SEGMENTS {
-            self.segments.push(Span::new(self.time(start), self.time(end)));
+            self.segments.push(Span::new(opened.unwrap_or_else(|| self.time(start)), self.time(end)));
         }
         self.count += 1;
         Ok(())
@@ -229,6 +236,29 @@ mod tests {
         }
         sampler.finish(&mut sink).unwrap();
         out
+    }
+
+    #[test]
+    fn a_long_run_is_listed_from_its_beginning_whatever_is_kept_of_it() {
+        let wav = std::fs::read(seamline_testkit::clips::reading()).unwrap();
+        let word = |b: &[u8]| f32::from(i16::from_le_bytes([b[0], b[1]])) / 32_768.0;
+        let one: Vec<f32> = wav[44..].chunks_exact(2).map(word).collect();
+        // A reading without its pauses: one run of half a minute.
+        let spoken: Vec<f32> =
+            one.chunks(1_600).filter(|c| c.iter().any(|s| s.abs() > 0.02)).flatten().copied().collect();
+        let long: Vec<f32> = spoken.into_iter().cycle().take(16_000 * 30).collect();
+        for lengths in [&[][..], &[48_000]] {
+            let mut sampler = SpeechSampler::new(StreamIndex(0), lengths, false);
+            for (i, part) in long.chunks(1_600).enumerate() {
+                let time = MediaTime::from_millis(100 * i as i64);
+                let samples = part.to_vec();
+                let block = AudioBlock { stream: StreamIndex(0), time, samples, native_peak: 0.5 };
+                sampler.push(&block, &mut |_| Ok(())).unwrap();
+            }
+            let (speech, _) = sampler.finish(&mut |_| Ok(())).unwrap();
+            let listed: f64 = speech.segments.iter().map(|s| s.duration().as_secs_f64()).sum();
+            assert!(listed > 27.0 && listed < 30.1, "{listed} of {:?}", speech.segments);
+        }
     }
 
     #[test]

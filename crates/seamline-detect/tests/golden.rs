@@ -6,7 +6,8 @@
 use seamline_core::pixels::{Kernel, resize};
 use seamline_core::{Calibrator, FrameSource, MediaError, PixelBox, Quality, RgbFrame, Score};
 use seamline_detect::face_crop::FaceCropDetector;
-use seamline_detect::faces::FaceDetector;
+use seamline_detect::faces::{FaceDetector, Landmarks, mesh};
+use seamline_detect::temporal::{FaceNumbers, TemporalDetector};
 use seamline_detect::tensor;
 use seamline_detect::voice_window::{OperatingPoints, VoiceWindowDetector};
 use seamline_detect::whole_picture::WholePictureDetector;
@@ -264,4 +265,54 @@ fn synthetic_image_from_picture_to_llr() {
         seen += 1;
     }
     assert!(seen >= 12);
+}
+
+#[test]
+fn face_temporal_from_picture_to_llr() {
+    let id = "face-temporal";
+    let manifest = Manifest::read(&home().models.join(id)).unwrap();
+    let (semantics, calibrator) = (manifest.score.unwrap().semantics, calibrator(id));
+    let (model, detector) =
+        (load(id), TemporalDetector::new(load(id), None, OperatingPoints::default()).unwrap());
+    let mut stages = Vec::new();
+    for case in cases(id) {
+        let fixture = case["fixture"].as_str().unwrap();
+        let stage = case["stage"].as_str().unwrap().to_owned();
+        match stage.as_str() {
+            "raw" => {
+                let picture = synthetic::by_name(fixture).unwrap();
+                let face = PixelBox { x: 146.0, y: 116.0, w: 220.0, h: 280.0 };
+                let (right_eye, left_eye) = ((209.8, 229.6), (302.2, 229.6));
+                let marks = Landmarks { right_eye, left_eye, nose: (0.0, 0.0), mouth: (0.0, 0.0) };
+                let found = mesh::mesh(&model, &picture, &face, &marks).unwrap().unwrap();
+                let points = [1, 33, 263, 13, 14, 152].map(|i| found.at(i));
+                expect(
+                    &case,
+                    &points.iter().flat_map(|p| [f64::from(p.0), f64::from(p.1)]).collect::<Vec<_>>(),
+                );
+                // The oval holds the points of the drawing's eyes and mouth.
+                let o = found.outline();
+                assert!(o.x > 140.0 && o.x + o.w < 372.0 && o.y + o.h > 380.0, "{o:?}");
+            }
+            "score" => {
+                let numbers = fixture.strip_prefix("numbers:").unwrap();
+                let n: Vec<f64> = numbers.split(',').map(|v| v.parse().unwrap()).collect();
+                let features = n[..12].try_into().unwrap();
+                let numbers = FaceNumbers { features, lips: n.get(12).copied(), windows: Vec::new() };
+                expect(&case, &[detector.score_of(&numbers)]);
+            }
+            "llr" => {
+                let score =
+                    Score::new(fixture.strip_prefix("score:").unwrap().parse().unwrap(), semantics).unwrap();
+                let llr = calibrator.llr(score, &Quality::default());
+                match case["values"][0].as_f64() {
+                    Some(_) => expect(&case, &[llr.unwrap().value.nats()]),
+                    None => assert!(llr.is_none(), "{}", case["name"]),
+                }
+            }
+            other => panic!("stage {other}"),
+        }
+        stages.push(stage);
+    }
+    assert!(["raw", "score", "llr"].iter().all(|s| stages.iter().any(|t| t == s)), "{stages:?}");
 }

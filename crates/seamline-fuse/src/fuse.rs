@@ -91,7 +91,7 @@ impl MaxAspectFuser {
         let mine: Vec<(usize, &Evidence)> =
             evidence.iter().enumerate().filter(|(_, e)| e.aspect == aspect).collect();
         let findings = self.findings(&mine);
-        let members = self.members(&mine);
+        let members = deciding(self.members(&mine));
         let (pooled, spoof_at, bonafide_at) = pool(&members);
         let mut conclusion = match pooled {
             Some(llr) if spoof_at.is_some_and(|t| llr.value >= t) && llr.lo.nats() > 0.0 => {
@@ -111,6 +111,8 @@ impl MaxAspectFuser {
                 (Conclusion::SupportsSpoof(a), Conclusion::SupportsSpoof(b)) => {
                     Conclusion::SupportsSpoof(a.max(b))
                 }
+                // A hint, or a capture that anybody could declare, takes no suspicion back.
+                (Conclusion::Inconclusive, Conclusion::SupportsSpoof(b)) => Conclusion::SupportsSpoof(b),
                 (found, _) => found,
             };
         }
@@ -186,6 +188,14 @@ impl MaxAspectFuser {
         }
         leading.into_values().collect()
     }
+}
+
+/// Detectors that may decide, where there are any: one without an operating point is a hint, and neither decides nor keeps
+/// another from deciding.
+fn deciding(members: Vec<Member>) -> Vec<Member> {
+    let may = |m: &Member| m.spoof_at.is_some() || m.bonafide_at.is_some();
+    let any = members.iter().any(may);
+    members.into_iter().filter(|m| !any || may(m)).collect()
 }
 
 /// Which question a decisive finding about synthesis answers.

@@ -73,6 +73,31 @@ fn below_the_operating_point_is_inconclusive_not_bona_fide() {
 }
 
 #[test]
+fn a_detector_without_an_operating_point_neither_decides_nor_keeps_another_from_it() {
+    let mut weak = scored("weak", Aspect::Face, -1.0);
+    if let Outcome::Scored { supports_spoof_at, .. } = &mut weak.outcome {
+        *supports_spoof_at = None;
+    }
+    let both = fuse(&[scored("a", Aspect::Face, 2.5), weak.clone()]);
+    assert_eq!(both.conclusion, Conclusion::SupportsSpoof(Support::Moderate));
+    assert_eq!(both.llr.unwrap().value.nats(), 2.5);
+    // Alone it is shown.
+    let alone = fuse(&[weak]);
+    assert_eq!(alone.conclusion, Conclusion::Inconclusive);
+    assert_eq!(alone.llr.unwrap().value.nats(), -1.0);
+}
+
+#[test]
+fn a_hint_takes_no_suspicion_back() {
+    let hint = |code| evidence("b", Aspect::Face, Outcome::Finding { code, detail: vec![] });
+    for code in [seamline_core::code::SYNC_LIPS_DISAGREE, XMP_DST_CAPTURE] {
+        let v = fuse(&[scored("a", Aspect::Face, 2.5), hint(code)]);
+        assert_eq!(v.conclusion, Conclusion::SupportsSpoof(Support::Moderate));
+        assert_eq!(fuse(&[scored("a", Aspect::Face, 0.5), hint(code)]).conclusion, Conclusion::Inconclusive);
+    }
+}
+
+#[test]
 fn one_suspect_aspect_decides_and_names_its_families() {
     let v = fuse(&[scored("a", Aspect::Face, -1.0), scored("b", Aspect::Voice, 2.5)]);
     assert_eq!(v.conclusion, Conclusion::SupportsSpoof(Support::Moderate));

@@ -308,6 +308,8 @@ pub struct Manifest {
     pub golden: Option<GoldenSpec>,
     /// Face detectors: everything that their decoder needs, read by `seamline-detect`.
     pub decode: Option<toml::Table>,
+    /// Detectors that follow a face: the head over what is measured, read by `seamline-detect`.
+    pub temporal: Option<toml::Table>,
     #[serde(skip)]
     dir: PathBuf,
 }

@@ -3,6 +3,7 @@
 //! The number of threads is fixed, every channel keeps its order, and detectors finish in the order of their
 //! ids, so that the same clip leaves the same evidence however busy the machine is.
 
+use crate::consistency;
 use crate::engine::Engine;
 use crate::observe::{self, PictureObserver, SoundObserver};
 use crate::options::{Profile, ScanOptions, gap_code};
@@ -13,6 +14,8 @@ use seamline_core::{
     Aspect, AudioBlock, ClipId, DetectorId, Evidence, EvidenceLog, Gap, MediaError, MediaTime, MediaUnit,
     Outcome, Quality, Span, Stage, StreamIndex, StreamInfo, StreamKind, Subject, VideoFrame,
 };
+use seamline_detect::consistency::ConsistencyMeter;
+use seamline_detect::levels::{LevelMeter, StreamLevels};
 use seamline_detect::pictures::{PictureSampler, PictureSummary};
 use seamline_detect::speaker::{SpeakerEncoder, SpeakerRun};
 use seamline_detect::speech::SpeechSampler;
@@ -74,9 +77,9 @@ pub fn analyse(
         Err(e) => say(Note::Evidence(failure("media", Stage::Provenance, e.to_string()))),
     }
     say(Note::Progress(Stage::Probe, 0.0));
-    let decode = DecodeOptions {
-        longest_gap: (options.profile == Profile::Fast).then_some(options.profile.frames().with_faces),
-    };
+    // Whoever follows a face needs nearly every picture.
+    let sparse = options.profile == Profile::Fast && !engine.follows_faces();
+    let decode = DecodeOptions { longest_gap: sparse.then_some(options.profile.frames().with_faces) };
     let mut reader = match seamline_media::open(file, &options.limits, decode) {
         Ok(reader) => reader,
         Err(e) => {
@@ -148,6 +151,7 @@ pub fn analyse(
             heard.marks.into_iter().for_each(|e| say(Note::Evidence(e)));
             heard_by = heard.observed;
             context.speech = heard.speech;
+            context.levels = heard.levels;
             runs.extend(heard.runs);
             heard.pictures.into_iter().for_each(|p| say(Note::Picture(p)));
         }
@@ -279,12 +283,15 @@ fn watch<'e>(
     let mut marks = (!options.judge_nothing)
         .then(|| PictureMarks::new(MarkOptions { parts }, still, &engine.picture_marks));
     let mut runs = start(engine, SampleKind::Face, drawing);
+    let moving = start(engine, SampleKind::Moving, drawing);
+    let follow = !moving.is_empty();
+    runs.extend(moving);
     let wholes = start(engine, SampleKind::Whole, drawing);
     let whole = !wholes.is_empty();
     runs.extend(wholes);
     let (policy, most) = (options.profile.frames(), options.limits.max_tracks);
-    let mut sampler =
-        engine.faces.as_ref().map(|faces| PictureSampler::new(faces, policy, most).with_whole(whole));
+    let sample = |faces| PictureSampler::new(faces, policy, most).with_whole(whole).with_moving(follow);
+    let mut sampler = engine.faces.as_ref().map(sample);
     let mut observer = observe.map(|clip| (clip, PictureObserver::default()));
     for frame in frames {
         if let Some((_, observer)) = &mut observer {
@@ -310,6 +317,7 @@ struct Heard<'e> {
     marks: Vec<Evidence>,
     observed: Option<Observables>,
     speech: Vec<StreamSpeech>,
+    levels: Vec<(StreamIndex, StreamLevels)>,
     pictures: Vec<Picture>,
     runs: Runs<'e>,
 }
@@ -330,9 +338,18 @@ fn listen(
     lengths.dedup();
     let mut marks: Vec<_> = engine.speech_marks.iter().map(SpeechMark::start).collect();
     let mut observer = observe.map(|clip| (clip, SoundObserver::default()));
+    let mut meters: BTreeMap<StreamIndex, LevelMeter> = BTreeMap::new();
+    let mut consistency: BTreeMap<StreamIndex, ConsistencyMeter> = BTreeMap::new();
+    let (follow, judge) = (engine.follows_faces(), engine.faces.is_some());
     for block in blocks {
         if let Some((_, observer)) = &mut observer {
             observer.push(&block);
+        }
+        if follow {
+            meters.entry(block.stream).or_default().push(&block);
+        }
+        if judge {
+            consistency.entry(block.stream).or_default().push(&block);
         }
         marks.iter_mut().try_for_each(|m| m.push(&block))?;
         let sampler =
@@ -346,6 +363,7 @@ fn listen(
         marks: Vec::new(),
         observed: None,
         speech: Vec::new(),
+        levels: meters.into_iter().map(|(stream, meter)| meter.finish(stream)).collect(),
         pictures: Vec::new(),
         runs: Vec::new(),
     };
@@ -363,9 +381,14 @@ fn listen(
         }
         heard.observed = Some(observer.finish(clip));
     }
-    let spoken = heard.speech.iter().map(|s| (s.stream, s.segments.clone())).collect();
+    let spoken: BTreeMap<StreamIndex, Vec<Span>> =
+        heard.speech.iter().map(|s| (s.stream, s.segments.clone())).collect();
     for mark in marks {
         heard.marks.extend(mark.finish(&spoken)?);
+    }
+    for (stream, meter) in consistency {
+        let segments = spoken.get(&stream).map_or(&[][..], Vec::as_slice);
+        heard.marks.extend(consistency::findings(stream, meter.finish(segments)));
     }
     heard.runs = runs;
     Ok(heard)

@@ -1,14 +1,15 @@
 //! Models and detectors, loaded once a worker.
 
-use crate::options::ScanOptions;
+use crate::options::{Profile, ScanOptions};
 use crate::trust;
 use seamline_core::{Calibrator, ModelInfo, Sha256Hash};
-use seamline_detect::Detector;
 use seamline_detect::face_crop::{self, FaceCropDetector};
 use seamline_detect::faces::FaceDetector;
 use seamline_detect::speaker::SpeakerEncoder;
+use seamline_detect::temporal::{self, TemporalDetector};
 use seamline_detect::voice_window::{self, OperatingPoints, VoiceWindowDetector};
 use seamline_detect::whole_picture::{self, WholePictureDetector};
+use seamline_detect::{Detector, SampleKind};
 use seamline_fuse::{FusionData, FusionError, LogisticCalibrator};
 use seamline_infer::{
     CalibrationData, Delivery, Home, Manifest, Model, ModelError, Preprocess, RUNTIME_VERSION, Role, Runtime,
@@ -64,7 +65,8 @@ pub struct Plan {
 
 impl Plan {
     /// Reads manifests and chooses. Without a list of names: every trained or package-brought detector that
-    /// has a calibration. With one: exactly those, calibrated or not.
+    /// has a calibration; one that follows faces through every picture only in the thorough profile. With one: exactly
+    /// those, calibrated or not.
     pub fn new(home: &Home, options: &ScanOptions) -> Result<Self, EngineError> {
         let mut all = Vec::new();
         for manifest in
@@ -77,7 +79,10 @@ impl Plan {
         let mut detectors: Vec<Manifest> = if options.judge_nothing {
             Vec::new()
         } else if options.detectors.is_empty() {
-            let ships = |m: &&Manifest| m.delivery != Delivery::Operator && m.calibration().is_some();
+            let affordable = |m: &Manifest| m.temporal.is_none() || options.profile == Profile::Thorough;
+            let ships = |m: &&Manifest| {
+                m.delivery != Delivery::Operator && m.calibration().is_some() && affordable(m)
+            };
             // A mark needs no calibration: its manifest states from where it is found.
             let runs = |m: &&Manifest| m.role == Role::Mark || ships(m);
             all.iter().filter(known).filter(runs).cloned().collect()
@@ -203,7 +208,9 @@ impl Engine {
         for manifest in &plan.detectors {
             let (calibrator, points) = calibration(manifest, &plan.fusion)?;
             let model = next()?;
-            if voice_window::accepts(manifest) {
+            if temporal::accepts(manifest) {
+                detectors.push(Box::new(TemporalDetector::new(model, calibrator, points)?));
+            } else if voice_window::accepts(manifest) {
                 detectors.push(Box::new(VoiceWindowDetector::new(model, calibrator, points)?));
             } else if whole_picture::accepts(manifest) {
                 detectors.push(Box::new(WholePictureDetector::new(model, calibrator, points)?));
@@ -229,6 +236,13 @@ impl Engine {
             None => None,
         };
         Ok(Self { faces, detectors, picture_marks, speech_marks, speaker, trust })
+    }
+}
+
+impl Engine {
+    /// Whether a detector follows faces from picture to picture.
+    pub fn follows_faces(&self) -> bool {
+        self.detectors.iter().any(|d| d.spec().accepts == SampleKind::Moving)
     }
 }
 

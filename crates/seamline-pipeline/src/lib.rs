@@ -6,6 +6,7 @@
 //! May not: print, parse a command line, or decode a byte of a clip in the parent.
 
 pub mod analyse;
+mod consistency;
 pub mod engine;
 pub mod jail;
 mod judge;

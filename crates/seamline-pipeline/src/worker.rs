@@ -100,8 +100,8 @@ fn clip(
 }
 
 fn exhibit(picture: Picture) -> Option<Exhibit> {
-    // Faces as JPEG; spectrograms are flat and small as PNG.
-    let still = if picture.kind == "spectrogram" {
+    // Faces as JPEG; spectrograms and curves are flat and small as PNG.
+    let still = if matches!(picture.kind, "spectrogram" | "curve") {
         seamline_media::encode_png(&picture.frame)
     } else {
         seamline_media::encode_jpeg(&picture.frame, 88)

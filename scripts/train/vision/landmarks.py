@@ -1,6 +1,6 @@
-"""468 face landmarks with MediaPipe's face mesh, for the blending masks of the training recipe only.
+"""468 face landmarks with MediaPipe's face mesh, for the blending masks of the training recipes.
 
-The TFLite file is converted by scripts/materialise/tflite_to_onnx.py, so the training needs no TFLite runtime either.
+The model is that of `face-temporal`, which scripts/materialise/face-mesh.py makes; no TFLite runtime is needed.
 """
 from __future__ import annotations
 
@@ -14,24 +14,16 @@ import onnxruntime as ort
 
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "scripts/materialise"))
-from common import cache_dir, extract, fetch_wheel   # noqa: E402
-from pins import MESH, WHEELS   # noqa: E402
+from common import cache_dir, verified   # noqa: E402
+from pins import MESH   # noqa: E402
 
 SIZE = 192
 MARGIN = 1.5
 
 def mesh_session() -> ort.InferenceSession:
-    models = cache_dir() / "models"
-    dest = models / "face-mesh-training.onnx"
-    if not dest.is_file():
-        from tflite_to_onnx import convert
-
-        wheel = fetch_wheel("mediapipe", "0.10.14", WHEELS["mediapipe"], tags=[
-            "--python-version", "3.11", "--only-binary=:all:",
-            "--platform", "manylinux_2_17_x86_64", "--platform", "manylinux2014_x86_64"])
-        source = extract(wheel, "mediapipe/modules/face_landmark/face_landmark.tflite", MESH["tflite"],
-                         models / "face_landmark.tflite")
-        dest.write_bytes(convert(source.read_bytes(), ["landmarks", "presence"]))
+    dest = cache_dir() / "models/face-mesh.onnx"
+    if not verified(dest, MESH["onnx"]):
+        raise SystemExit(f"{dest} is missing: run scripts/materialise/face-mesh.py")
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     return ort.InferenceSession(str(dest), options)

@@ -33,8 +33,9 @@ of them have sound and a face that can be followed: {minutes:.1f} minutes, {larg
 Three clips that were once here are left out: two recordings in `Yazdi9/Talking_Face_Avatar` that are files of a repository
 reserved for evaluations (the same paths and names), and PaddleGAN's `mayiyahei.MP4`, an animated figure.
 
-**There is no detector yet: nothing in Seamline reads this.** It is a first look at whether the mouth's opening and the sound of
-genuine clips carry a signal, before a detector is built on it (`face-temporal`).
+A first look at whether the mouth's opening and the sound of genuine clips carry a signal. `face-temporal` uses the loudness alone
+(`level`): it has nothing to fit, and on sources that it was not fitted on the regression is no better. The recordings without
+sound serve that detector's numbers of motion and texture.
 
 ## How
 `lips.py`: of every picture 468 face points (MediaPipe's mesh), of these the opening of the mouth, its width and the lower lip's
@@ -67,7 +68,6 @@ sound: {spread_moved} ms).
 - Almost all of the data is one source with two people who face the camera. Other languages, beards, profiles, music and
   off-screen voices were not tested. A voice-over is *meant* to be out of step with a mouth: evidence can only be a hint.
 - Audio-driven heads are in step by design; this cannot find them.
-- The mesh has to run on every picture, so a detector fits the thorough profile only.
 """
 
 

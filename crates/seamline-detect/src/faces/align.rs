@@ -33,8 +33,9 @@ pub fn aligned(picture: &RgbFrame, marks: &Landmarks) -> Option<RgbFrame> {
 }
 
 /// Least-squares `a, b, tx, ty` of `to = [a -b; b a] from + t`.
-fn similarity(from: &[(f32, f32); 4], to: &[(f32, f32); 4]) -> Option<(f32, f32, f32, f32)> {
-    let mean = |p: &[(f32, f32); 4]| p.iter().fold((0.0, 0.0), |m, q| (m.0 + q.0 / 4.0, m.1 + q.1 / 4.0));
+pub(super) fn similarity(from: &[(f32, f32)], to: &[(f32, f32)]) -> Option<(f32, f32, f32, f32)> {
+    let n = from.len() as f32;
+    let mean = |p: &[(f32, f32)]| p.iter().fold((0.0, 0.0), |m, q| (m.0 + q.0 / n, m.1 + q.1 / n));
     let (mf, mt) = (mean(from), mean(to));
     let (mut dot, mut cross, mut norm) = (0.0, 0.0, 0.0);
     for (f, t) in from.iter().zip(to) {
@@ -48,7 +49,7 @@ fn similarity(from: &[(f32, f32); 4], to: &[(f32, f32); 4]) -> Option<(f32, f32,
     usable.then_some((a, b, mt.0 - a * mf.0 + b * mf.1, mt.1 - b * mf.0 - a * mf.1))
 }
 
-fn bilinear(picture: &RgbFrame, x: f32, y: f32) -> [f32; 3] {
+pub(super) fn bilinear(picture: &RgbFrame, x: f32, y: f32) -> [f32; 3] {
     let (x0, y0) = (x.floor(), y.floor());
     let (fx, fy) = (x - x0, y - y0);
     let (column, row) = (x0 as i64, y0 as i64);

@@ -4,6 +4,7 @@
 pub mod align;
 mod blazeface;
 mod centerface;
+pub mod mesh;
 pub mod nms;
 pub mod quality;
 pub mod track;

@@ -86,10 +86,13 @@ pub(super) fn faces(record: &ClipRecord) -> Markup {
 }
 
 fn card(track: TrackId, face: &Face<'_>) -> Markup {
-    let (crops, thumbs): (Vec<&Exhibit>, Vec<&Exhibit>) =
-        face.pictures.iter().partition(|x| x.kind == "crop");
+    let of = |kind: &str| face.pictures.iter().copied().filter(|x| x.kind == kind).collect::<Vec<_>>();
+    let (crops, curves) = (of("crop"), of("curve"));
+    let thumbs =
+        face.pictures.iter().filter(|x| !matches!(x.kind.as_str(), "crop" | "curve")).collect::<Vec<_>>();
+    let long = !crops.is_empty() || !curves.is_empty();
     html! {
-        article class={ "card face" (if crops.is_empty() { "" } else { " long" }) } {
+        article class={ "card face" (if long { " long" } else { "" }) } {
             div class="thumbs" {
                 @for x in &thumbs {
                     figure { (exhibit::image(x, "thumb")) figcaption { (safe(&x.caption)) } }
@@ -110,6 +113,13 @@ fn card(track: TrackId, face: &Face<'_>) -> Markup {
                 }
             }
             @if !crops.is_empty() { (telling(&crops)) }
+            @for x in &curves {
+                div class="telling" {
+                    h4 { "Mouth and sound" }
+                    figure class="curve" { (exhibit::image(x, "wide")) figcaption { (safe(&x.caption)) } }
+                    p class="sub" { "A mouth that speaks opens when the sound is loud. Consonants, laughter, music and a turned head weaken this in genuine clips too." }
+                }
+            }
         }
     }
 }

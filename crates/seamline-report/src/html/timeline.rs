@@ -6,6 +6,7 @@
 use super::{exhibit, safe};
 use crate::words;
 use maud::{Markup, html};
+use seamline_core::code::SYNC_LIPS_FOLLOW;
 use seamline_core::{ClipRecord, Evidence, MediaTime, Outcome, Span, Subject, TrackId};
 use std::collections::BTreeMap;
 
@@ -234,8 +235,9 @@ fn lanes(record: &ClipRecord) -> Vec<Lane> {
         let Some(span) = e.subject.span() else { continue };
         match (&e.outcome, &e.subject) {
             (Outcome::Finding { code, .. }, _) => {
-                // A gap's own finding lies exactly under the gap.
-                if !record.gaps.iter().any(|g| g.span == span) {
+                // A gap's own finding lies exactly under the gap; that nothing is amiss is no mark on a timeline.
+                let told = *code != SYNC_LIPS_FOLLOW && !record.gaps.iter().any(|g| g.span == span);
+                if told {
                     let title = format!("{span}: {}", code.summary);
                     findings.push(Bar {
                         span,
