@@ -80,7 +80,7 @@ mod tests {
         let (a, b) = (measure(&sharp, None), measure(&soft, Some(&sharp)));
         assert!(a.detail[0] > 5.0 && b.detail[0] < 0.1 && b.detail[1] == a.detail[1], "{a:?} {b:?}");
         let change = b.change.unwrap();
-        assert!((change[0] - 10.0).abs() < 1e-3 && change[1] == 0.0 && change[2] == 0.0, "{change:?}");
+        assert!((change[0] - 10.0).abs() < 1e-3 && change[1] == 0.0 && change[2] < 1.0, "{change:?}");
         assert_eq!(a.change, None);
     }
 }
