@@ -12,8 +12,9 @@ use seamline_core::{AudioBlock, MediaTime, Span};
 const STEP: usize = 640;
 /// Steps a stretch on either side: 3 s.
 const SIDE: usize = 75;
-/// Steps between the moments that are tried.
+/// Steps between the moments that are tried; a part of [`SIDE`], so that stretches meet.
 const HOP: usize = 5;
+const _: () = assert!(SIDE.is_multiple_of(HOP));
 /// Bands of 500 Hz up to 8 kHz.
 const BANDS: usize = 16;
 /// Steps that are kept: two hours.
@@ -24,7 +25,7 @@ const SPOKEN: std::ops::RangeInclusive<f64> = 0.2..=0.97;
 const FLOOR_RANK: f64 = 0.1;
 /// The band ends where the average spectrum is this far (in nats of power; 55 dB) below its strongest band, for good.
 const BAND_END: f32 = 12.7;
-/// A background that differs by this more (nats of power, mean over bands) than the halves of its sides do, is another.
+/// A background that differs by this more (nats of power, median over bands) than the halves of its sides do, is another.
 pub const FLOOR_JUMP: f32 = 2.0;
 /// A band that differs by this many bands of 500 Hz more than the halves of its sides do, is another.
 pub const BAND_JUMP: f32 = 3.0;
@@ -141,14 +142,17 @@ impl ConsistencyMeter {
             };
             (0..self.steps.len()).map(step).collect()
         };
-        let mut found: Vec<(usize, f32, f32)> = Vec::new();
-        for middle in (SIDE..self.steps.len().saturating_sub(SIDE)).step_by(HOP) {
-            let side = |from: usize, to: usize| Side::of(self.steps.get(from..to)?, spoken.get(from..to)?);
-            let sides = (side(middle - SIDE, middle), side(middle, middle + SIDE));
-            let (Some(left), Some(right)) = sides else { continue };
-            found.push((middle, left.floor_against(&right), left.band_against(&right)));
-        }
-        found
+        // What lies after one moment lies before another: each stretch is measured once.
+        let side = |from: usize| Side::of(self.steps.get(from..from + SIDE)?, spoken.get(from..from + SIDE)?);
+        let sides: Vec<Option<Side>> =
+            (0..self.steps.len().saturating_sub(SIDE)).step_by(HOP).map(side).collect();
+        let pairs = sides.iter().zip(sides.iter().skip(SIDE / HOP)).enumerate();
+        pairs
+            .filter_map(|(i, (left, right))| {
+                let (left, right) = (left.as_ref()?, right.as_ref()?);
+                Some((SIDE + i * HOP, left.floor_against(right), left.band_against(right)))
+            })
+            .collect()
     }
 
     /// The largest difference of background and of band, for the bench that sets the thresholds.
@@ -161,8 +165,9 @@ impl ConsistencyMeter {
     fn jumps(&self, speech: &[Span]) -> Vec<Jump> {
         let found = self.differences(speech);
         let mut out = Vec::new();
-        for (change, least, of) in [(Change::Floor, FLOOR_JUMP, 1usize), (Change::Band, BAND_JUMP, 2)] {
-            let value = |f: &(usize, f32, f32)| if of == 1 { f.1 } else { f.2 };
+        let of: [(Change, f32, fn(&(usize, f32, f32)) -> f32); 2] =
+            [(Change::Floor, FLOOR_JUMP, |f| f.1), (Change::Band, BAND_JUMP, |f| f.2)];
+        for (change, least, value) in of {
             // One jump is seen from several moments: the highest of those within a side's length tells.
             let mut last: Option<(usize, f32)> = None;
             for f in found.iter().filter(|f| value(f) >= least) {
@@ -263,12 +268,7 @@ fn band(steps: &[[f32; BANDS]]) -> f32 {
 mod tests {
     use super::*;
     use seamline_core::StreamIndex;
-
-    fn reading() -> Vec<f32> {
-        let wav = std::fs::read(seamline_testkit::clips::reading()).unwrap();
-        let word = |b: &[u8]| f32::from(i16::from_le_bytes([b[0], b[1]])) / 32_768.0;
-        wav[44..].chunks_exact(2).map(word).collect()
-    }
+    use seamline_testkit::clips::reading_samples;
 
     fn noise(samples: &mut [f32], level: f32) {
         let more = seamline_testkit::wave::lcg_noise(samples.len());
@@ -290,7 +290,7 @@ mod tests {
     #[test]
     fn one_recording_has_no_jump_and_a_join_of_two_rooms_has() {
         // With a pause after every two seconds, so that the background is seen.
-        let spoken: Vec<f32> = reading().into_iter().cycle().take(16_000 * 16).collect();
+        let spoken: Vec<f32> = reading_samples().unwrap().into_iter().cycle().take(16_000 * 16).collect();
         let one: Vec<f32> = spoken.chunks(32_000).flat_map(|c| [c, &[0.0; 16_000][..]].concat()).collect();
         let mut same = one.clone();
         noise(&mut same, 0.003);
@@ -311,7 +311,7 @@ mod tests {
 
     #[test]
     fn zeros_inside_are_told_and_those_at_the_ends_are_not() {
-        let mut sound = reading();
+        let mut sound = reading_samples().unwrap();
         noise(&mut sound, 0.001);
         let n = sound.len();
         sound[..4_000].fill(0.0);

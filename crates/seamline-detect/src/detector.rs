@@ -2,7 +2,8 @@
 
 use crate::{ClipContext, DetectError, Drawing, Picture, Sample};
 use seamline_core::{
-    Aspect, AttackFamily, DetectorId, Evidence, EvidenceLog, Outcome, Quality, Sha256Hash, Subject,
+    Abstain, AbstainReason, Aspect, AttackFamily, DetectorId, Evidence, EvidenceLog, Outcome, Quality,
+    Sha256Hash, Subject,
 };
 use seamline_infer::{Model, ModelError, OutputSpec, ScoreSpec};
 
@@ -81,6 +82,16 @@ impl DetectorSpec {
             outcome,
             quality,
         }
+    }
+
+    /// Beside a score: why it makes no LLR.
+    pub(crate) fn without_llr(&self, subject: Subject, calibrated: bool) -> Evidence {
+        let reason = match calibrated {
+            false => AbstainReason::Uncalibrated,
+            true => AbstainReason::OutsideCalibratedRange,
+        };
+        let outcome = Outcome::Abstained(Abstain { reason, detail: String::new() });
+        self.evidence(subject, true, outcome, Quality::default())
     }
 }
 

@@ -158,7 +158,7 @@ impl Run<'_> {
 
     /// Says what a face comes to. The score turned toward spoof, where the face is one to be shown.
     fn judge(&self, track: &TrackSummary, main: bool, log: &mut EvidenceLog) -> Option<(f64, Subject)> {
-        let subject = Subject::Track { track: track.track, span: track.span, face: track.best_face };
+        let subject = track.subject();
         let empty = TrackScores::default();
         let kept = self.tracks.get(&track.track).unwrap_or(&empty);
         let mut quality = track.quality;
@@ -183,12 +183,7 @@ impl Run<'_> {
         let outcome = self.detector.points.scored(score, llr);
         log.push(self.detector.spec.evidence(subject.clone(), main, outcome, quality));
         if llr.is_none() && main {
-            let reason = match self.detector.calibrator {
-                None => AbstainReason::Uncalibrated,
-                Some(_) => AbstainReason::OutsideCalibratedRange,
-            };
-            let outcome = abstain(reason, String::new());
-            log.push(self.detector.spec.evidence(subject.clone(), true, outcome, Quality::default()));
+            log.push(self.detector.spec.without_llr(subject.clone(), self.detector.calibrator.is_some()));
         }
         let flagged = llr.zip(self.detector.points.supports_spoof_at).is_some_and(|(l, at)| l.value >= at);
         let shown = match self.drawing {
@@ -226,13 +221,7 @@ impl DetectorRun for Run<'_> {
         self.flush()?;
         let main = context.main_track().map(|t| t.track);
         if main.is_none() {
-            let (reason, detail) = match (context.pictures, context.largest_face_px > 0.0) {
-                (0, _) => (AbstainReason::NoPicture, String::new()),
-                (_, true) => {
-                    (AbstainReason::FaceTooSmall, format!("largest face {:.0} px", context.largest_face_px))
-                }
-                (n, false) => (AbstainReason::NoFace, format!("{n} pictures looked at")),
-            };
+            let (reason, detail) = context.without_face();
             let outcome = Outcome::Abstained(Abstain { reason, detail });
             log.push(self.detector.spec.evidence(Subject::Clip, true, outcome, Quality::default()));
         }

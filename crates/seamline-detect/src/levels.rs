@@ -1,7 +1,7 @@
 //! How loud a stream is, 25 times a second, on the clip's clock: what a mouth is compared with.
 
 use crate::stft::{FFT, PowerSpectrum};
-use seamline_core::{AudioBlock, MediaTime, StreamIndex};
+use seamline_core::{AudioBlock, MediaTime};
 
 /// A tick, in samples at 16 kHz: 40 ms.
 pub const TICK: usize = 640;
@@ -110,14 +110,15 @@ impl LevelMeter {
     }
 
     /// The end of the stream.
-    pub fn finish(self, stream: StreamIndex) -> (StreamIndex, StreamLevels) {
-        (stream, self.levels)
+    pub fn finish(self) -> StreamLevels {
+        self.levels
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use seamline_core::StreamIndex;
 
     fn levels(blocks: &[(i64, Vec<f32>)]) -> StreamLevels {
         let mut meter = LevelMeter::default();
@@ -127,7 +128,7 @@ mod tests {
                 AudioBlock { stream: StreamIndex(0), time, samples: samples.clone(), native_peak: 0.0 };
             meter.push(&block);
         }
-        meter.finish(StreamIndex(0)).1
+        meter.finish()
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use crate::faces::Landmarks;
 use crate::levels::StreamLevels;
 use seamline_core::{
-    FacePath, HeatMap, MediaTime, PixelBox, Quality, RgbFrame, Span, StreamIndex, Subject, TrackId,
-    VideoFrame,
+    AbstainReason, FacePath, HeatMap, MediaTime, PixelBox, Quality, RgbFrame, Span, StreamIndex, Subject,
+    TrackId, VideoFrame,
 };
 use std::sync::Arc;
 
@@ -100,6 +100,13 @@ pub struct TrackSummary {
     pub weight: f64,
 }
 
+impl TrackSummary {
+    /// What evidence about the whole track is about.
+    pub fn subject(&self) -> Subject {
+        Subject::Track { track: self.track, span: self.span, face: self.best_face }
+    }
+}
+
 /// Speech of one audio stream.
 #[derive(Clone, Debug)]
 pub struct StreamSpeech {
@@ -136,6 +143,17 @@ impl ClipContext {
     /// The track that a verdict about the clip rests on: largest and longest on screen.
     pub fn main_track(&self) -> Option<&TrackSummary> {
         self.tracks.iter().max_by(|a, b| a.weight.total_cmp(&b.weight).then(b.track.cmp(&a.track)))
+    }
+
+    /// Why there is no face to judge, where there is none, with the numbers behind it.
+    pub fn without_face(&self) -> (AbstainReason, String) {
+        match (self.pictures, self.largest_face_px > 0.0) {
+            (0, _) => (AbstainReason::NoPicture, String::new()),
+            (_, true) => {
+                (AbstainReason::FaceTooSmall, format!("largest face {:.0} px", self.largest_face_px))
+            }
+            (n, false) => (AbstainReason::NoFace, format!("{n} pictures looked at")),
+        }
     }
 }
 

@@ -240,9 +240,7 @@ mod tests {
 
     #[test]
     fn a_long_run_is_listed_from_its_beginning_whatever_is_kept_of_it() {
-        let wav = std::fs::read(seamline_testkit::clips::reading()).unwrap();
-        let word = |b: &[u8]| f32::from(i16::from_le_bytes([b[0], b[1]])) / 32_768.0;
-        let one: Vec<f32> = wav[44..].chunks_exact(2).map(word).collect();
+        let one = seamline_testkit::clips::reading_samples().unwrap();
         // A reading without its pauses: one run of half a minute.
         let spoken: Vec<f32> =
             one.chunks(1_600).filter(|c| c.iter().any(|s| s.abs() > 0.02)).flatten().copied().collect();
@@ -263,11 +261,7 @@ mod tests {
 
     #[test]
     fn windows_do_not_depend_on_block_size_and_cover_long_runs() {
-        let wav = std::fs::read(seamline_testkit::clips::reading()).unwrap();
-        let one: Vec<f32> = wav[44..]
-            .chunks_exact(2)
-            .map(|b| f32::from(i16::from_le_bytes([b[0], b[1]])) / 32_768.0)
-            .collect();
+        let one = seamline_testkit::clips::reading_samples().unwrap();
         let long: Vec<f32> = one.iter().copied().cycle().take(16_000 * 40).collect();
         let mut a = windows(&long, 1_000, &[48_000, 64_600]);
         let mut b = windows(&long, 16_000, &[48_000, 64_600]);

@@ -149,12 +149,7 @@ impl DetectorRun for Run<'_> {
         let uncalibrated = matches!(outcome, Outcome::Scored { llr: None, .. });
         log.push(spec.evidence(subject.clone(), true, outcome, quality));
         if uncalibrated {
-            let reason = match self.detector.calibrator {
-                None => AbstainReason::Uncalibrated,
-                Some(_) => AbstainReason::OutsideCalibratedRange,
-            };
-            let why = Outcome::Abstained(Abstain { reason, detail: String::new() });
-            log.push(spec.evidence(subject, true, why, Quality::default()));
+            log.push(spec.without_llr(subject, self.detector.calibrator.is_some()));
         }
         Ok(())
     }

@@ -63,7 +63,7 @@ fn measure(clip: &Path, faces: &FaceDetector, detector: &TemporalDetector) -> Re
     let mut context = ClipContext { tracks: pictures.finish().tracks, ..ClipContext::default() };
     for (stream, (speech, levels)) in sound {
         context.speech.push(speech.finish(&mut |_| Ok(())).map_err(told)?.0);
-        context.levels.push(levels.finish(stream));
+        context.levels.push((stream, levels.finish()));
     }
     let numbers = run.numbers(&context);
     let Some(main) = context.main_track() else { return Ok(json!({ "face": null })) };

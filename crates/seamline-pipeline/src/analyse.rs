@@ -363,7 +363,7 @@ fn listen(
         marks: Vec::new(),
         observed: None,
         speech: Vec::new(),
-        levels: meters.into_iter().map(|(stream, meter)| meter.finish(stream)).collect(),
+        levels: meters.into_iter().map(|(stream, meter)| (stream, meter.finish())).collect(),
         pictures: Vec::new(),
         runs: Vec::new(),
     };

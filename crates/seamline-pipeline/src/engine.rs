@@ -237,9 +237,7 @@ impl Engine {
         };
         Ok(Self { faces, detectors, picture_marks, speech_marks, speaker, trust })
     }
-}
 
-impl Engine {
     /// Whether a detector follows faces from picture to picture.
     pub fn follows_faces(&self) -> bool {
         self.detectors.iter().any(|d| d.spec().accepts == SampleKind::Moving)

@@ -15,6 +15,13 @@ pub fn reading() -> PathBuf {
     Path::new(READINGS).join("sense_and_sensibility_01_austen_64kb-0870.wav")
 }
 
+/// Its samples.
+pub fn reading_samples() -> std::io::Result<Vec<f32>> {
+    let wav = std::fs::read(reading())?;
+    let words = wav.get(44..).unwrap_or_default().chunks_exact(2);
+    Ok(words.map(|b| f32::from(i16::from_le_bytes([b[0], b[1]])) / 32_768.0).collect())
+}
+
 /// Where fixtures are kept: `target/fixtures`.
 pub fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap_or(Path::new(".")).join("target/fixtures")

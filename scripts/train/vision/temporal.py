@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from face_detect import Face
 from imagery import ROOT, WORK
+from imagery_train import auc
 from landmarks import landmarks, mesh_session
 from pictures import table
 from sklearn.linear_model import LogisticRegression
@@ -36,14 +37,6 @@ BREAKS = {
 STRENGTHS = (0.01, 0.1, 1.0)
 FAR = 3.0        # deviations beyond which a number says no more; the same in crates/seamline-detect/src/temporal/mod.rs
 RUN = 2          # windows in a row before mouth and sound are said to disagree
-
-
-def auc(bona: np.ndarray, spoof: np.ndarray) -> float:
-    if not len(bona) or not len(spoof):
-        return float("nan")
-    order = np.concatenate([bona, spoof])
-    rank = np.searchsorted(np.sort(order), order, "left") + np.searchsorted(np.sort(order), order, "right") + 1
-    return float((rank[len(bona):].mean() / 2 - (len(spoof) + 1) / 2) / len(bona))
 
 
 def measure(program: Path, clips: list[Path], out: Path) -> dict[str, dict]:
@@ -68,6 +61,11 @@ def vector(row: dict) -> list[float] | None:
     if not face:
         return None
     return [face["features"][n] for n in NAMES[:-1]] + [float("nan") if face["lips"] is None else face["lips"]]
+
+
+def windows(row: dict) -> list:
+    """Windows in which the mouth was compared with the sound."""
+    return (row.get("face") or {}).get("windows") or []
 
 
 def cut(path: Path, part: str, goal: Path) -> Path:
@@ -191,7 +189,7 @@ def dubbed(recordings: list[Path], folder: Path) -> list[Path]:
     """Recordings of at least 20 s with the sound of half their length later, or of the next recording."""
     folder.mkdir(parents=True, exist_ok=True)
     length = lambda p: float(subprocess.run(["ffprobe", "-v", "error", "-show_entries", "format=duration", "-of", "csv=p=0", str(p)], capture_output=True, text=True).stdout or 0)
-    long = [(p, length(p)) for p in recordings if length(p) >= 20]
+    long = [(p, seconds) for p, seconds in ((p, length(p)) for p in recordings) if seconds >= 20]
     out = []
     for i, (path, seconds) in enumerate(long):
         for other, start in ((path, seconds / 2), (long[(i + 1) % len(long)][0], 3.0)):
@@ -274,7 +272,6 @@ def main() -> None:
     alone = {n: {k: areas(rows, out_of_fold(rows, x, strength, {k: [n]})).get(k, float("nan")) for k in KINDS} for n in NAMES}
     one = {k: areas(rows, out_of_fold(rows, x, strength, {k: f}))[k] for k, f in BREAKS.items()}
     every = areas(rows, out_of_fold(rows, x, strength, {k: NAMES for k in KINDS}))
-    windows = lambda r: (r.get("face") or {}).get("windows") or []
     sounding = [f for f, r in whole.items() if windows(r)]
     foreign = measure(args.program, dubbed([Path(f) for f in sounding], args.work / "dubbed"), args.work / "dubbed.jsonl")
     lips = disagreement([(of[f], windows(whole[f])) for f in sounding], [windows(r) for r in foreign.values()])
@@ -295,10 +292,10 @@ def main() -> None:
     judged = []
     for r, path in [(r, r["path"]) for r in demo] + [(r, args.data / r["path"]) for r in shared]:
         v = vector(measured.get(str(path), {}))
-        windows = ((measured.get(str(path)) or {}).get("face") or {}).get("windows") or []
+        compared = windows(measured.get(str(path), {}))
         judged.append({"set": "faces-demo" if "part" in r else "shared", "source": r["source"], "label": r["label"], "family": r["attack_family"],
                        "generator": r["generator"], "x": v, "score": float(apply(head, np.array([v], float))[0]) if v else None,
-                       "told": runs_below(windows, lips["below"]), "windows": len(windows), "recording": r.get("recording", r["path"])})
+                       "told": runs_below(compared, lips["below"]), "windows": len(compared), "recording": r.get("recording", r["path"])})
     facts |= {"head": head, "calibration": calibration, "judged": judged}
     (args.work / "facts.json").write_text(json.dumps({"judged": judged, "tried": {str(k): v for k, v in tried.items()}, "lips": lips}, indent=0))
     (FOLDER / "card.md").write_text(card(facts, NAMES))

@@ -4,7 +4,7 @@ use super::Landmarks;
 use super::align::{bilinear, similarity};
 use crate::DetectError;
 use seamline_core::{PixelBox, RgbFrame};
-use seamline_infer::{Model, OutputTensor};
+use seamline_infer::Model;
 
 /// Points of the mesh.
 pub const POINTS: usize = 468;
@@ -113,22 +113,13 @@ pub fn mesh(
     }
     let outputs = model.run(&[1, 3, SIDE, SIDE], &data)?;
     let id = model.manifest().id.as_str();
-    let points = values(id, &outputs, "landmarks", POINTS * 3)?;
-    let presence = values(id, &outputs, "presence", 1)?;
+    let points = super::output(id, &outputs, "landmarks", POINTS * 3)?;
+    let presence = super::output(id, &outputs, "presence", 1)?;
     if presence.first().is_none_or(|p| *p < 0.0) || points.iter().any(|v| !v.is_finite()) {
         return Ok(None);
     }
     let points: Vec<_> = points.chunks_exact(3).map(|p| back(p[0], p[1])).collect();
     Ok(Some(Mesh { points }))
-}
-
-fn values<'a>(
-    id: &str,
-    outputs: &'a [OutputTensor],
-    name: &str,
-    count: usize,
-) -> Result<&'a [f32], DetectError> {
-    super::output(id, outputs, name, count)
 }
 
 /// How far points moved once the best similarity is taken out: `from` turned, scaled and shifted onto `to`, less `to`,

@@ -99,7 +99,7 @@ fn correlation(both: &[(f32, f32)]) -> Option<(f32, f32)> {
     (scale > 1e-9).then(|| (ab / scale, (bb / n).sqrt()))
 }
 
-/// Spans in which at least `run` windows in a row correlate less than `least`: the middle of the first to that of the last.
+/// Spans in which at least `run` windows in a row correlate less than `least`.
 pub(super) fn disagreements(windows: &[LipWindow], least: f32, run: usize) -> Vec<Span> {
     let mut out = Vec::new();
     let mut low: Vec<&LipWindow> = Vec::new();

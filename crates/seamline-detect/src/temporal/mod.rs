@@ -61,7 +61,9 @@ struct Head {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Break {
-    name: String,
+    /// For whoever reads the manifest; no score depends on it.
+    #[serde(rename = "name")]
+    _name: String,
     weights: Vec<f64>,
     bias: f64,
 }
@@ -89,19 +91,13 @@ impl Head {
         Ok(head)
     }
 
-    /// What each break says.
-    fn parts<'h>(&'h self, numbers: &FaceNumbers) -> impl Iterator<Item = (&'h str, f64)> {
+    fn score(&self, numbers: &FaceNumbers) -> f64 {
         let lips = numbers.lips.or(self.mean.last().copied()).unwrap_or(0.0);
         let values = numbers.features.iter().copied().chain([lips]);
         let near = values.zip(self.mean.iter().zip(&self.scale));
         let near: Vec<f64> = near.map(|(v, (mean, scale))| ((v - mean) / scale).clamp(-FAR, FAR)).collect();
-        self.breaks.iter().map(move |b| {
-            (b.name.as_str(), b.weights.iter().zip(&near).map(|(w, v)| w * v).sum::<f64>() + b.bias)
-        })
-    }
-
-    fn score(&self, numbers: &FaceNumbers) -> f64 {
-        self.parts(numbers).map(|(_, v)| v.exp()).sum::<f64>().ln()
+        let says = |b: &Break| b.weights.iter().zip(&near).map(|(w, v)| w * v).sum::<f64>() + b.bias;
+        self.breaks.iter().map(|b| says(b).exp()).sum::<f64>().ln()
     }
 }
 
@@ -268,7 +264,7 @@ impl TemporalRun<'_> {
 
     fn judge(&self, track: &TrackSummary, main: bool, numbers: Option<&FaceNumbers>, log: &mut EvidenceLog) {
         let spec = &self.detector.spec;
-        let subject = Subject::Track { track: track.track, span: track.span, face: track.best_face };
+        let subject = track.subject();
         let pictures = self.tracks.get(&track.track).map_or(0, Vec::len);
         let mut quality = track.quality;
         quality.samples = u32::try_from(pictures).ok();
@@ -290,12 +286,7 @@ impl TemporalRun<'_> {
         let llr = self.detector.calibrator.as_ref().and_then(|c| c.llr(score, &quality));
         log.push(spec.evidence(subject.clone(), main, self.detector.points.scored(score, llr), quality));
         if llr.is_none() && main {
-            let reason = match self.detector.calibrator {
-                None => AbstainReason::Uncalibrated,
-                Some(_) => AbstainReason::OutsideCalibratedRange,
-            };
-            let why = Outcome::Abstained(Abstain { reason, detail: String::new() });
-            log.push(spec.evidence(subject, true, why, Quality::default()));
+            log.push(spec.without_llr(subject, self.detector.calibrator.is_some()));
         }
     }
 
@@ -363,34 +354,28 @@ impl DetectorRun for TemporalRun<'_> {
         let main = context.main_track().map(|t| t.track);
         let numbers = self.numbers(context);
         if main.is_none() || (self.tracks.is_empty() && self.small > 0.0) {
-            let largest = context.largest_face_px;
-            let (reason, detail) = match (context.pictures, largest > 0.0) {
-                (0, _) => (AbstainReason::NoPicture, String::new()),
-                (_, true) => (
-                    AbstainReason::FaceTooSmall,
-                    format!("largest face {largest:.0} px, needs {:.0}", self.detector.min_face_px),
-                ),
-                (n, false) => (AbstainReason::NoFace, format!("{n} pictures looked at")),
-            };
+            let (reason, mut detail) = context.without_face();
+            if reason == AbstainReason::FaceTooSmall {
+                detail += &format!(", needs {:.0}", self.detector.min_face_px);
+            }
             let outcome = Outcome::Abstained(Abstain { reason, detail });
             log.push(self.detector.spec.evidence(Subject::Clip, true, outcome, Quality::default()));
             return Ok(());
         }
         for track in &context.tracks {
-            let is_main = Some(track.track) == main;
             let found = numbers.get(&track.track);
+            let is_main = Some(track.track) == main;
             self.judge(track, is_main, found, log);
             if is_main {
-                self.sync(track, found.map_or(&[], |f| &f.windows), context, log);
-            }
-            let (true, Some(found)) = (is_main, found) else { continue };
-            if let (true, Some((levels, _)), Some(ticks)) = (
-                self.drawing != Drawing::Nothing && !found.windows.is_empty(),
-                self.sound(context),
-                self.tracks.get(&track.track),
-            ) {
-                let subject = Subject::Track { track: track.track, span: track.span, face: track.best_face };
-                show(curve::draw(subject, ticks, levels, &found.windows));
+                let windows = found.map_or(&[][..], |f| &f.windows);
+                self.sync(track, windows, context, log);
+                if self.drawing != Drawing::Nothing
+                    && !windows.is_empty()
+                    && let Some((levels, _)) = self.sound(context)
+                    && let Some(ticks) = self.tracks.get(&track.track)
+                {
+                    show(curve::draw(track.subject(), ticks, levels, windows));
+                }
             }
         }
         Ok(())
