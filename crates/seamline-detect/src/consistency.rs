@@ -58,6 +58,7 @@ pub struct Jump {
 }
 
 /// Watches one stream.
+#[derive(Default)]
 pub struct ConsistencyMeter {
     stft: PowerSpectrum,
     pending: Vec<f32>,
@@ -69,18 +70,11 @@ pub struct ConsistencyMeter {
     zeros: Vec<(u64, u64)>,
 }
 
-impl Default for ConsistencyMeter {
-    fn default() -> Self {
-        Self {
-            stft: PowerSpectrum::default(),
-            pending: Vec::new(),
-            start: None,
-            steps: Vec::new(),
-            taken: 0,
-            zero_since: None,
-            zeros: Vec::new(),
-        }
-    }
+/// How much differs around one moment.
+struct Difference {
+    step: usize,
+    floor: f32,
+    band: f32,
 }
 
 impl ConsistencyMeter {
@@ -129,8 +123,8 @@ impl ConsistencyMeter {
         out
     }
 
-    /// For each moment that can be judged: its step, and by how much background and band differ around it.
-    fn differences(&self, speech: &[Span]) -> Vec<(usize, f32, f32)> {
+    /// For each moment that can be judged, by how much background and band differ around it.
+    fn differences(&self, speech: &[Span]) -> Vec<Difference> {
         let spoken: Vec<bool> = {
             let mut runs = speech.iter().peekable();
             let step = |i: usize| {
@@ -150,7 +144,8 @@ impl ConsistencyMeter {
         pairs
             .filter_map(|(i, (left, right))| {
                 let (left, right) = (left.as_ref()?, right.as_ref()?);
-                Some((SIDE + i * HOP, left.floor_against(right), left.band_against(right)))
+                let (floor, band) = (left.floor_against(right), left.band_against(right));
+                Some(Difference { step: SIDE + i * HOP, floor, band })
             })
             .collect()
     }
@@ -158,35 +153,15 @@ impl ConsistencyMeter {
     /// The largest difference of background and of band, for the bench that sets the thresholds.
     pub fn largest(&self, speech: &[Span]) -> Option<(f32, f32)> {
         let all = self.differences(speech);
-        let most = |of: fn(&(usize, f32, f32)) -> f32| all.iter().map(of).fold(f32::NEG_INFINITY, f32::max);
-        (!all.is_empty()).then(|| (most(|f| f.1), most(|f| f.2)))
+        let most = |of: fn(&Difference) -> f32| all.iter().map(of).fold(f32::NEG_INFINITY, f32::max);
+        (!all.is_empty()).then(|| (most(|d| d.floor), most(|d| d.band)))
     }
 
     fn jumps(&self, speech: &[Span]) -> Vec<Jump> {
         let found = self.differences(speech);
-        let mut out = Vec::new();
-        let of: [(Change, f32, fn(&(usize, f32, f32)) -> f32); 2] =
-            [(Change::Floor, FLOOR_JUMP, |f| f.1), (Change::Band, BAND_JUMP, |f| f.2)];
-        for (change, least, value) in of {
-            // One jump is seen from several moments: the highest of those within a side's length tells.
-            let mut last: Option<(usize, f32)> = None;
-            for f in found.iter().filter(|f| value(f) >= least) {
-                match &mut last {
-                    Some((middle, best)) if f.0 - *middle < SIDE => {
-                        if value(f) > *best {
-                            (*middle, *best) = (f.0, value(f));
-                        }
-                    }
-                    _ => {
-                        out.extend(last.take().map(|l| self.told(change, l)));
-                        last = Some((f.0, value(f)));
-                    }
-                }
-            }
-            out.extend(last.map(|l| self.told(change, l)));
-        }
-        out.truncate(MOST_TOLD);
-        out
+        let floors = peaks(&found, FLOOR_JUMP, |d| d.floor).into_iter().map(|p| self.told(Change::Floor, p));
+        let bands = peaks(&found, BAND_JUMP, |d| d.band).into_iter().map(|p| self.told(Change::Band, p));
+        floors.chain(bands).take(MOST_TOLD).collect()
     }
 
     fn told(&self, change: Change, (middle, size): (usize, f32)) -> Jump {
@@ -198,6 +173,23 @@ impl ConsistencyMeter {
         let since = MediaTime::from_samples(sample, AudioBlock::RATE_HZ).unwrap_or(MediaTime::ZERO);
         self.start.unwrap_or(MediaTime::ZERO).plus(since)
     }
+}
+
+/// Steps and values of what is at least `least`. One jump is seen from several moments: the highest of those within a
+/// side's length tells.
+fn peaks(found: &[Difference], least: f32, value: fn(&Difference) -> f32) -> Vec<(usize, f32)> {
+    let mut out: Vec<(usize, f32)> = Vec::new();
+    for d in found.iter().filter(|d| value(d) >= least) {
+        match out.last_mut() {
+            Some((step, best)) if d.step - *step < SIDE => {
+                if value(d) > *best {
+                    (*step, *best) = (d.step, value(d));
+                }
+            }
+            _ => out.push((d.step, value(d))),
+        }
+    }
+    out
 }
 
 /// A stretch and its halves.
