@@ -66,6 +66,6 @@ if [ "$(cat "$cache/venv/stamp" 2>/dev/null)" != "$wanted" ]; then
     -r scripts/materialise/requirements.txt
   echo "$wanted" >"$cache/venv/stamp"
 fi
-for script in runtime_library voice_whisper face-blazeface face-centerface face-mesh perth speaker clip_encoder; do
+for script in runtime_library voice_whisper face-blazeface face-centerface face-mesh perth silero speaker clip_encoder; do
   SEAMLINE_CACHE="$cache" "$cache/venv/bin/python" "scripts/materialise/$script.py"
 done

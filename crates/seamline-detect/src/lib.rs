@@ -6,6 +6,7 @@
 //! [`temporal`], which follows a face and compares it with the sound, is more.
 //! May not: decode media, calibrate (a [`seamline_core::Calibrator`] is handed in), fuse, or call silence a number.
 
+pub mod activity;
 pub mod aggregate;
 pub mod consistency;
 pub mod detector;

@@ -1,6 +1,7 @@
 //! Sound: where speech is, and the windows of it that detectors get.
 
 use crate::DetectError;
+use crate::activity::{STEP, SpeechModel, SpeechSteps};
 use crate::sample::{Picture, Sample, SpeechWindow, StreamSpeech};
 use crate::spectrogram::Spectrogram;
 use crate::vad::{FRAME, Run, Vad};
@@ -19,11 +20,16 @@ const KEEP: usize = 16_000;
 
 type Sink<'s> = dyn FnMut(Sample) -> Result<(), DetectError> + 's;
 
+/// Samples that are looked at together (0.5 s), whatever the blocks they come in.
+const GROUP: usize = 16 * STEP;
+/// Frames of speech (4 s) without the second opinion, after which it begins anew.
+const DOUBT: u64 = 250;
+
 /// Samples one audio stream.
 ///
 /// For each window length that a detector wants, windows lie edge to edge inside a run of speech; what is left at
 /// its end becomes a last window that reaches back to full length, or the whole run if that is shorter.
-pub struct SpeechSampler {
+pub struct SpeechSampler<'m> {
     stream: StreamIndex,
     origin: Option<MediaTime>,
     /// Samples from `base` on, on the stream's own count.
@@ -32,6 +38,8 @@ pub struct SpeechSampler {
     taken: u64,
     framed: u64,
     vad: Vad,
+    /// Who has the second opinion; nobody in tests and tools that know that they have speech.
+    second: Option<SpeechSteps<'m>>,
     /// Window lengths, and up to where windows of the open run were given.
     lengths: Vec<(usize, Option<u64>)>,
     segments: Vec<Span>,
@@ -44,7 +52,7 @@ pub struct SpeechSampler {
     marks: VecDeque<(u64, MediaTime)>,
 }
 
-impl SpeechSampler {
+impl<'m> SpeechSampler<'m> {
     /// A sampler for one stream; `lengths` are the window lengths wanted, in samples, at most [`MAX_WINDOW`];
     /// `draw` = also make a spectrogram.
     pub fn new(stream: StreamIndex, lengths: &[usize], draw: bool) -> Self {
@@ -56,6 +64,7 @@ impl SpeechSampler {
             taken: 0,
             framed: 0,
             vad: Vad::default(),
+            second: None,
             lengths: lengths.iter().map(|&n| (n.clamp(MIN_WINDOW, MAX_WINDOW), None)).collect(),
             segments: Vec::new(),
             opened: None,
@@ -64,6 +73,13 @@ impl SpeechSampler {
             spectrogram: draw.then(Spectrogram::default),
             marks: VecDeque::new(),
         }
+    }
+
+    /// Only what `model` takes for speech as well is speech.
+    #[must_use]
+    pub fn confirmed_by(mut self, model: Option<&'m SpeechModel>) -> Self {
+        self.second = model.map(SpeechModel::start);
+        self
     }
 
     /// Takes a block of sound; windows go to `sink`.
@@ -83,12 +99,8 @@ impl SpeechSampler {
         }
         self.buffer.extend(&block.samples);
         self.taken += block.samples.len() as u64;
-        while self.framed + FRAME as u64 <= self.taken {
-            let frame = self.slice(self.framed, self.framed + FRAME as u64);
-            self.framed += FRAME as u64;
-            if let Some(run) = self.vad.push(&frame) {
-                self.end_run(run, sink)?;
-            }
+        while self.framed + GROUP as u64 <= self.taken {
+            self.frames(self.framed + GROUP as u64, sink)?;
         }
         // Give windows of a long run as they fill, so that memory does not grow with it.
         if let Some(start) = self.vad.open_since() {
@@ -107,6 +119,28 @@ impl SpeechSampler {
             }
         }
         self.trim();
+        Ok(())
+    }
+
+    /// Looks at what was not looked at yet, up to sample `end`, frame by frame.
+    fn frames(&mut self, end: u64, sink: &mut Sink<'_>) -> Result<(), DetectError> {
+        let fresh = self.slice(self.framed, end);
+        let sure = match &mut self.second {
+            Some(second) => second.push(&fresh)?,
+            None => Vec::new(),
+        };
+        for (i, frame) in fresh.chunks_exact(FRAME).enumerate() {
+            self.framed += FRAME as u64;
+            let sure = self.second.is_none() || sure.get(i * FRAME / STEP).copied().unwrap_or(false);
+            if let Some(run) = self.vad.push(frame, sure) {
+                self.end_run(run, sink)?;
+            }
+        }
+        if let Some(second) = &mut self.second
+            && self.vad.doubted(DOUBT)
+        {
+            second.forget();
+        }
         Ok(())
     }
 
@@ -186,6 +220,7 @@ impl SpeechSampler {
 
     /// The end of the stream.
     pub fn finish(mut self, sink: &mut Sink<'_>) -> Result<(StreamSpeech, Option<Picture>), DetectError> {
+        self.frames(self.taken, sink)?;
         if let Some(run) = self.vad.finish() {
             self.end_run(run, sink)?;
         }

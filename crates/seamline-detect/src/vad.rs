@@ -1,4 +1,5 @@
-//! Voice activity: a small network (crate `earshot`) frame by frame, then hysteresis to runs of speech.
+//! Voice activity: a small network (crate `earshot`) frame by frame, then hysteresis to runs of speech. It hears words
+//! to the frame, and takes music and noise for speech as well: a second opinion ([`crate::activity`]) says what is.
 
 use seamline_core::AudioBlock;
 
@@ -15,6 +16,8 @@ const MIN_FRAMES: u64 = 12;
 /// Speech rises and falls with its syllables; a steady tone or hum, which the network can take for a vowel, does
 /// not. A run whose frame levels vary less than this (standard deviation, in decibels) is no speech.
 const MIN_MODULATION_DB: f64 = 3.0;
+/// A run goes on for this many frames (1 s) without the second opinion, and begins at most so long before it.
+const UNSURE: u64 = 62;
 /// Frames added before and after a run (about 0.1 s), so that onsets are inside.
 const MARGIN: u64 = 6;
 
@@ -33,6 +36,8 @@ struct Open {
     start: u64,
     last: u64,
     count: u64,
+    /// The last frame that the second opinion takes for speech.
+    sure: Option<u64>,
     /// Sum and sum of squares of the speech frames' levels in decibels.
     levels: (f64, f64),
 }
@@ -41,7 +46,7 @@ impl Open {
     fn is_speech(&self) -> bool {
         let n = self.count as f64;
         let variance = self.levels.1 / n - (self.levels.0 / n).powi(2);
-        self.count >= MIN_FRAMES && variance.max(0.0).sqrt() >= MIN_MODULATION_DB
+        self.sure.is_some() && self.count >= MIN_FRAMES && variance.max(0.0).sqrt() >= MIN_MODULATION_DB
     }
 }
 
@@ -52,30 +57,54 @@ pub struct Vad {
     frame: u64,
     open: Option<Open>,
     speech_frames: u64,
+    /// Frames that only the first opinion took for speech, since the second last agreed or was asked to forget.
+    doubt: u64,
 }
 
 impl Vad {
-    /// Takes one frame of exactly [`FRAME`] samples; gives a run when one has ended.
-    pub fn push(&mut self, samples: &[f32]) -> Option<Run> {
+    /// Takes one frame of exactly [`FRAME`] samples and whether the second opinion takes it for speech; gives a run when
+    /// one has ended.
+    pub fn push(&mut self, samples: &[f32], sure: bool) -> Option<Run> {
         let clean: Vec<f32> = samples.iter().map(|s| s.clamp(-1.0, 1.0)).collect();
         let score = if clean.len() == FRAME { self.detector.predict_f32(&clean) } else { 0.0 };
         let now = self.frame;
         self.frame += 1;
         let speech = score >= ON || (self.open.is_some() && score >= STAY);
+        if sure {
+            self.doubt = 0;
+        }
         if speech {
+            self.doubt += 1;
             let power = clean.iter().map(|s| f64::from(*s).powi(2)).sum::<f64>() / FRAME as f64;
             let db = 10.0 * power.max(1e-10).log10();
-            let mut open = self.open.unwrap_or(Open { start: now, last: now, count: 0, levels: (0.0, 0.0) });
+            let new = Open { start: now, last: now, count: 0, sure: None, levels: (0.0, 0.0) };
+            let mut open = self.open.unwrap_or(new);
             open.last = now;
             open.count += 1;
             open.levels = (open.levels.0 + db, open.levels.1 + db * db);
+            if sure {
+                open.sure = Some(now);
+            }
             self.open = Some(open);
-            return None;
+            if now - open.sure.unwrap_or(open.start) <= UNSURE {
+                return None;
+            }
+            self.open = open.sure.map(|last| Open { last, ..open });
+            return self.close();
         }
         match self.open {
             Some(open) if now - open.last > HANGOVER => self.close(),
             _ => None,
         }
+    }
+
+    /// Whether `frames` of speech and more went by without the second opinion; asked again, counts anew.
+    pub fn doubted(&mut self, frames: u64) -> bool {
+        let doubted = self.doubt >= frames;
+        if doubted {
+            self.doubt = 0;
+        }
+        doubted
     }
 
     /// The end of the stream: the run that is still open.
@@ -121,7 +150,7 @@ mod tests {
                         _ => 0.3 * (((f * FRAME + i) as f32) * 0.173).sin(),
                     })
                     .collect();
-                vad.push(&frame);
+                vad.push(&frame, true);
             }
             vad.finish();
             assert!(vad.speech_secs() < 1.0, "kind {kind}: {} s of speech", vad.speech_secs());

@@ -25,6 +25,8 @@ pub enum Role {
     Mark,
     /// Makes a vector of a voice.
     Speaker,
+    /// Tells speech from other sound.
+    VoiceActivity,
 }
 
 /// How the weights reach a user.
@@ -443,6 +445,11 @@ impl Manifest {
                     return Err(
                         "a speaker model needs [output] and [preprocess.waveform] with samples".into()
                     );
+                }
+            }
+            Role::VoiceActivity => {
+                if self.output.is_none() || !matches!(self.preprocess, Preprocess::Waveform(_)) {
+                    return Err("a voice activity model needs [output] and [preprocess.waveform]".into());
                 }
             }
             Role::FaceDetector => {

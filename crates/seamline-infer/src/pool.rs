@@ -211,7 +211,7 @@ fn check_contract(manifest: &Manifest, session: &Session) -> Result<(), ModelErr
     }
     check_shape(input.dtype(), &manifest.input.shape)
         .map_err(|m| fail(format!("input {:?}: {m}", input.name())))?;
-    if matches!(manifest.role, Role::Detector | Role::Mark | Role::Speaker)
+    if manifest.role != Role::FaceDetector
         && let Some(want) = &manifest.output
     {
         let found = session.outputs().iter().find(|o| o.name() == want.name);

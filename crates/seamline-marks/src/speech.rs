@@ -133,7 +133,7 @@ impl SpeechMarkRun<'_> {
             let (code, stretches) = match mark.spec.throughout {
                 Some(t) if t.holds(reached, counted) => (&MARK_PERTH, whole(&found, reached)),
                 Some(_) => {
-                    found.retain(|s| s.windows > 1);
+                    found.retain(|s| s.windows > 1 || only);
                     (&MARK_PERTH_WEAK, found)
                 }
                 None => by_stretch(found, weak, only),
@@ -152,11 +152,8 @@ impl SpeechMarkRun<'_> {
 
 /// One stretch over all that was found.
 fn whole(found: &[Stretch], windows: u64) -> Vec<Stretch> {
-    let join = |a: Stretch, b: Stretch| Stretch {
-        span: a.span.union(&b.span),
-        windows,
-        best: a.best.max(b.best),
-    };
+    let join =
+        |a: Stretch, b: Stretch| Stretch { span: a.span.union(&b.span), windows, best: a.best.max(b.best) };
     found.iter().copied().map(|s| Stretch { windows, ..s }).reduce(join).into_iter().collect()
 }
 
@@ -167,8 +164,7 @@ fn by_stretch(
     mut weak: Vec<Stretch>,
     only: bool,
 ) -> (&'static FindingCode, Vec<Stretch>) {
-    let (found, alone): (Vec<Stretch>, Vec<Stretch>) =
-        found.into_iter().partition(|s| s.windows > 1 || only);
+    let (found, alone): (Vec<Stretch>, Vec<Stretch>) = found.into_iter().partition(|s| s.windows > 1 || only);
     if !found.is_empty() {
         return (&MARK_PERTH, found);
     }

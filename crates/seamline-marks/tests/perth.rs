@@ -75,9 +75,13 @@ fn marked_speech_is_found_from_end_to_end() {
     let span = found[0].subject.span().unwrap();
     assert_eq!(span.start, MediaTime::ZERO);
     assert!(span.duration().as_secs_f64() > sound.len() as f64 / 16_000.0 - 1.0, "{span}");
-    // A clip shorter than a window is not judged; one window is enough.
+    assert_eq!(found.len(), 1, "all of it is one finding");
+    // A clip shorter than a window is not judged; less than seven seconds are a hint, for so much of unmarked sound
+    // looks marked now and then.
     assert!(look(mark, &sound[16_000..40_000]).is_empty());
-    assert_eq!(look(mark, &sound[16_000..50_000]).iter().map(code).collect::<Vec<_>>(), ["marks.perth"]);
+    for part in [&sound[16_000..50_000], &sound[..16_000 * 6]] {
+        assert_eq!(look(mark, part).iter().map(code).collect::<Vec<_>>(), ["marks.perth_weak"]);
+    }
     // Without speech around it, a high score is no finding.
     let mut run = mark.start();
     let block =
@@ -87,9 +91,9 @@ fn marked_speech_is_found_from_end_to_end() {
 }
 
 #[test]
-fn a_marked_insert_is_found_where_it_stands() {
+fn a_marked_insert_is_a_hint_where_it_stands() {
     let found = look(mark(), &samples(&marked("perth-insert.wav", &["3", "6"])));
-    assert_eq!(found.iter().map(code).collect::<Vec<_>>(), ["marks.perth"], "{found:?}");
+    assert_eq!(found.iter().map(code).collect::<Vec<_>>(), ["marks.perth_weak"], "{found:?}");
     let span = found[0].subject.span().unwrap();
     let secs = (span.start.as_secs_f64(), span.end.as_secs_f64());
     assert!(secs.0 >= 2.0 && secs.1 <= 7.0 && secs.1 - secs.0 >= 2.0, "{span}");
@@ -109,7 +113,7 @@ fn unmarked_speech_noise_and_silence_show_none() {
         let found = look(mark, &sound);
         assert!(found.is_empty(), "{found:?}");
     }
-    // A swept tone, which is no speech, reaches the threshold in one window: never more than a hint.
+    // A swept tone, which is no speech, reaches the threshold in one window: no more than a hint.
     let found = look(mark, &wave::sine_sweep(80_000));
     assert!(found.iter().all(|e| code(e) == "marks.perth_weak"), "{found:?}");
     assert!(look(mark, &[0.1; 100]).is_empty());

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)] // a tool of the recipe
 
 use seamline_core::{Limits, MediaUnit, StreamIndex};
+use seamline_detect::activity::SpeechModel;
 use seamline_detect::faces::FaceDetector;
 use seamline_detect::levels::LevelMeter;
 use seamline_detect::pictures::{FramePolicy, PictureSampler};
@@ -30,21 +31,28 @@ fn main() {
     let faces = FaceDetector::new(load("face-centerface")).expect("face finder");
     let detector =
         TemporalDetector::new(load("face-temporal"), None, OperatingPoints::default()).expect("detector");
+    let voices = SpeechModel::new(load("speech-silero")).expect("speech finder");
     for clip in std::env::args_os().skip(1) {
-        let mut line = measure(Path::new(&clip), &faces, &detector).unwrap_or_else(|e| json!({ "error": e }));
+        let mut line =
+            measure(Path::new(&clip), &faces, &voices, &detector).unwrap_or_else(|e| json!({ "error": e }));
         line["file"] = json!(clip.to_string_lossy());
         println!("{line}");
     }
 }
 
-fn measure(clip: &Path, faces: &FaceDetector, detector: &TemporalDetector) -> Result<Value, String> {
+fn measure(
+    clip: &Path,
+    faces: &FaceDetector,
+    voices: &SpeechModel,
+    detector: &TemporalDetector,
+) -> Result<Value, String> {
     let told = |e: DetectError| e.to_string();
     let file = File::open(clip).map_err(|e| e.to_string())?;
     let options = DecodeOptions { longest_gap: None };
     let mut reader = seamline_media::open(file, &Limits::default(), options).map_err(|e| e.to_string())?;
     let mut pictures = PictureSampler::new(faces, FramePolicy::FAST, 64).with_moving(true);
     let mut run = detector.begin(Drawing::Nothing);
-    let mut sound: BTreeMap<StreamIndex, (SpeechSampler, LevelMeter)> = BTreeMap::new();
+    let mut sound: BTreeMap<StreamIndex, (SpeechSampler<'_>, LevelMeter)> = BTreeMap::new();
     let mut log = seamline_core::EvidenceLog::new();
     while let Some(unit) = reader.next_unit().map_err(|e| e.to_string())? {
         match unit {
@@ -52,7 +60,8 @@ fn measure(clip: &Path, faces: &FaceDetector, detector: &TemporalDetector) -> Re
                 pictures.push(&frame, &mut |sample| run.push(&sample, &mut log)).map_err(told)?;
             }
             MediaUnit::Audio(block) => {
-                let new = || (SpeechSampler::new(block.stream, &[], false), LevelMeter::default());
+                let sampler = || SpeechSampler::new(block.stream, &[], false).confirmed_by(Some(voices));
+                let new = || (sampler(), LevelMeter::default());
                 let (speech, levels) = sound.entry(block.stream).or_insert_with(new);
                 levels.push(&block);
                 speech.push(&block, &mut |_| Ok(())).map_err(told)?;

@@ -329,7 +329,7 @@ fn listen(
     blocks: Receiver<AudioBlock>,
 ) -> Result<Heard<'_>, DetectError> {
     let mut runs = start(engine, SampleKind::Speech, Drawing::Nothing);
-    let mut samplers: BTreeMap<StreamIndex, SpeechSampler> = BTreeMap::new();
+    let mut samplers: BTreeMap<StreamIndex, SpeechSampler<'_>> = BTreeMap::new();
     // Voices are taken only of clips that are to be recognised again.
     let mut speakers = engine.speaker.as_ref().filter(|_| observe.is_some()).map(|s| (s, s.start()));
     let mut lengths: Vec<usize> = engine.detectors.iter().filter_map(|d| d.spec().window).collect();
@@ -352,8 +352,8 @@ fn listen(
             consistency.entry(block.stream).or_default().push(&block);
         }
         marks.iter_mut().try_for_each(|m| m.push(&block))?;
-        let sampler =
-            samplers.entry(block.stream).or_insert_with(|| SpeechSampler::new(block.stream, &lengths, draw));
+        let new = || SpeechSampler::new(block.stream, &lengths, draw).confirmed_by(engine.speech.as_ref());
+        let sampler = samplers.entry(block.stream).or_insert_with(new);
         sampler.push(&block, &mut |sample| {
             give(&mut runs, &sample);
             hear(&mut speakers, &sample)

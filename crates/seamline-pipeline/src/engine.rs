@@ -3,6 +3,7 @@
 use crate::options::{Profile, ScanOptions};
 use crate::trust;
 use seamline_core::{Calibrator, ModelInfo, Sha256Hash};
+use seamline_detect::activity::SpeechModel;
 use seamline_detect::face_crop::{self, FaceCropDetector};
 use seamline_detect::faces::FaceDetector;
 use seamline_detect::speaker::SpeakerEncoder;
@@ -48,11 +49,16 @@ pub enum EngineError {
     },
 }
 
-/// The manifests that a scan will use: the face finder of the profile and the chosen detectors.
+/// What tells speech from other sound.
+const SPEECH: &str = "speech-silero";
+
+/// The manifests that a scan will use: the finders of faces and speech, and the chosen detectors.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// The face finder; none where nothing is judged.
     pub face_detector: Option<Manifest>,
+    /// What tells speech from other sound; none where nobody asks about speech.
+    pub speech: Option<Manifest>,
     /// Detectors, sorted by id.
     pub detectors: Vec<Manifest>,
     /// Watermark decoders, sorted by id.
@@ -99,15 +105,16 @@ impl Plan {
         detectors.sort_by(|a, b| a.id.cmp(&b.id));
         detectors.dedup_by(|a, b| a.id == b.id);
         let (marks, detectors) = detectors.into_iter().partition(|m| m.role == Role::Mark);
-        let wanted = options.profile.face_detector();
-        let finder = all.iter().find(|m| m.role == Role::FaceDetector && m.id.as_str() == wanted).cloned();
-        let missing = || EngineError::UnknownDetector { name: wanted.into(), known: names() };
-        let face_detector = match options.judge_nothing {
-            true => None,
-            false => Some(finder.ok_or_else(missing)?),
+        let finder = |role: Role, id: &str, wanted: bool| {
+            let found = all.iter().find(|m| m.role == role && m.id.as_str() == id).cloned();
+            let missing = || EngineError::UnknownDetector { name: id.into(), known: names() };
+            wanted.then(|| found.ok_or_else(missing)).transpose()
         };
+        let judge = !options.judge_nothing;
+        let face_detector = finder(Role::FaceDetector, options.profile.face_detector(), judge)?;
+        let speech = finder(Role::VoiceActivity, SPEECH, judge || options.voices)?;
         let speaker = all.iter().find(|m| m.role == Role::Speaker && options.voices).cloned();
-        Ok(Self { face_detector, detectors, marks, speaker, fusion: FusionData::current()? })
+        Ok(Self { face_detector, speech, detectors, marks, speaker, fusion: FusionData::current()? })
     }
 
     /// SHA-256 over everything that shapes a result: version, weights, calibrations, fusion data, options.
@@ -138,7 +145,7 @@ impl Plan {
     }
 
     fn all(&self) -> impl Iterator<Item = &Manifest> {
-        self.face_detector.iter().chain(&self.detectors).chain(&self.marks)
+        self.face_detector.iter().chain(&self.speech).chain(&self.detectors).chain(&self.marks)
     }
 
     /// What a report says of the models.
@@ -155,6 +162,7 @@ impl Plan {
                         Role::FaceDetector => "face-detector",
                         Role::Mark => "mark",
                         Role::Speaker => "speaker",
+                        Role::VoiceActivity => "voice-activity",
                     }
                     .into(),
                     sha256: m.sha256(),
@@ -171,6 +179,8 @@ impl Plan {
 pub struct Engine {
     /// The face finder; none where nothing is judged.
     pub faces: Option<FaceDetector>,
+    /// Tells speech from other sound; none where nobody asks about speech.
+    pub speech: Option<SpeechModel>,
     /// Detectors, sorted by id.
     pub detectors: Vec<Box<dyn Detector>>,
     /// Decoders of watermarks in pictures, sorted by id.
@@ -204,6 +214,10 @@ impl Engine {
             Some(_) => Some(FaceDetector::new(next()?)?),
             None => None,
         };
+        let speech = match plan.speech {
+            Some(_) => Some(SpeechModel::new(next()?)?),
+            None => None,
+        };
         let mut detectors: Vec<Box<dyn Detector>> = Vec::new();
         for manifest in &plan.detectors {
             let (calibrator, points) = calibration(manifest, &plan.fusion)?;
@@ -235,7 +249,7 @@ impl Engine {
             Some(_) => Some(SpeakerEncoder::new(next()?)?),
             None => None,
         };
-        Ok(Self { faces, detectors, picture_marks, speech_marks, speaker, trust })
+        Ok(Self { faces, speech, detectors, picture_marks, speech_marks, speaker, trust })
     }
 
     /// Whether a detector follows faces from picture to picture.

@@ -65,6 +65,7 @@ fn list(home: &Home) -> Result<ExitCode> {
                     (Role::FaceDetector, _) => "finds faces",
                     (Role::Mark, _) => "reads marks",
                     (Role::Speaker, _) => "voices",
+                    (Role::VoiceActivity, _) => "finds speech",
                     (_, Some(aspect)) => aspect.as_str(),
                     _ => "-",
                 };
