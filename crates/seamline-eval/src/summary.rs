@@ -173,11 +173,12 @@ pub fn markdown(title: &str, notes: &[String], rows: &[Row]) -> String {
 fn ladder(out: &mut String, lines: &[Line<'_>]) {
     let modalities: BTreeSet<&str> = lines.iter().map(|l| l.key[0]).collect();
     for modality in modalities {
-        let here: Vec<&Line<'_>> = lines
-            .iter()
-            .filter(|l| l.key[0] == modality && l.key[4..] == ["*", "*"] && l.by_metric.contains_key("auc"))
-            .collect();
-        let detectors: BTreeSet<&str> = here.iter().map(|l| l.key[2]).collect();
+        // Where nearly everything abstains there is no AUC, and still a rate of false alarms.
+        let told = |l: &Line<'_>| ["auc", "false_alarm_rate"].iter().any(|&m| l.by_metric.contains_key(m));
+        let here: Vec<&Line<'_>> =
+            lines.iter().filter(|l| l.key[0] == modality && l.key[4..] == ["*", "*"] && told(l)).collect();
+        let ranked = here.iter().filter(|l| l.by_metric.contains_key("auc"));
+        let detectors: BTreeSet<&str> = ranked.map(|l| l.key[2]).collect();
         let mut conditions: Vec<&str> = vec!["clean"];
         conditions.extend(crate::ladder::LADDER.iter().map(|c| c.id));
         conditions.retain(|c| here.iter().any(|l| l.key[3] == *c));
