@@ -21,7 +21,7 @@ import model
 from calibrate import MIN_SECONDS, clopper_pearson, ece
 from features import usable
 from lib import CACHE, MODEL, RATE, ROOT, SAMPLES, WORK, read_table, windows, write_table
-from report_tables import conditions, cost, networks_tried, stored
+from report_tables import conditions, cost, ladder, networks_tried, stored
 from train import TIE
 
 
@@ -268,6 +268,7 @@ def main() -> None:
         f"{len(reports)} heads have been reported on the evaluation set. No choice followed from any report.", "",
         "| head | evaluation: AUC pooled, over sources | demonstration pages: AUC over systems |", "|---|---|---|",
         *[f"| {r['what']} | {r['eval_auc']}, {r['eval_macro']} | {r['demo_macro']} |" for r in reports], "",
+        *ladder(stored("ladder.json"), tomllib.loads((MODEL / "manifest.toml").read_text())),
         "## Limits", "",
         "- A score below the threshold says nothing: there is no threshold that supports bona fide.",
         "- At the threshold most fakes are missed; it is set for few false alarms.",
@@ -276,7 +277,7 @@ def main() -> None:
           for source, a in model.by_source(evaluation.rows, evaluation.spoof, evaluation.score).items() if a < 0.5],
         f"- Out of fold, fakes of {', '.join(g for g, a in generators.items() if a < 0.5) or 'no system'} are scored as more "
         "human than repository speech: a system of that kind will be missed.",
-        "- Speech only: singing, strong music and voices under 1.5 s are not assessed.",
+        "- Speech only: music, noise and voices under 1.5 s are not assessed; singing may be taken for speech.",
         "- Phone channels were simulated, not recorded.", "",
         "## How the setting was chosen (training folds only)", "",
         "One step after another; a later line keeps what the best line before it had; `steps of`: the change from frame to frame of these "

@@ -82,3 +82,24 @@ def conditions(c: dict | None) -> list[str]:
         *[f"| {r['left_out']} | {100 * r['kept_bonafide']:.0f} % | {r['auc']:.3f} | {100 * r['recall_of_kept']:.1f} % | {100 * r['recall_of_all']:.1f} % | "
           f"{100 * r['alarms']:.1f} % | {r['ece']:.3f} |" for r in c["abstaining"]], "",
     ]
+
+
+def ladder(facts: dict | None, manifest: dict) -> list[str]:
+    """The evaluation clips, re-encoded, as the program judges them; nothing where the weights are others."""
+    if not facts or facts["model_sha256"] != manifest["file"]["sha256"]:
+        return []
+    clean = facts["conditions"]["clean"]["auc"][0]
+    order = sorted(facts["conditions"].items(), key=lambda c: c[1]["auc"][0] - clean, reverse=True)
+
+    def cell(v: list[float], scale: float, digits: int) -> str:
+        return f"{scale * v[0]:.{digits}f} [{scale * v[1]:.{digits}f}, {scale * v[2]:.{digits}f}]"
+
+    worst = [name for name, v in order if clean - v["auc"][0] > 0.03]
+    return [
+        "## Under the ladder", "",
+        "The evaluation clips, re-encoded and judged by the program (`benches/detectors.md`; `scripts/train/voice/ladder.py`). "
+        f"A loss of at most .03 of AUC was wanted: {'missed under ' + ', '.join(worst) if worst else 'met'}.", "",
+        "| condition | AUC | loss | false alarms, % | found, % |", "|---|---|---|---|---|",
+        *[f"| {name} | {cell(v['auc'], 1, 3)} | {clean - v['auc'][0]:+.3f} | {cell(v['false_alarm_rate'], 100, 1)} | "
+          f"{cell(v['detection_rate'], 100, 1)} |" for name, v in order], "",
+    ]
