@@ -11,7 +11,7 @@ const ON: f32 = 0.5;
 const STAY: f32 = 0.35;
 /// Silence of this many frames (about 0.4 s) ends a run.
 const HANGOVER: u64 = 25;
-/// A run needs this many speech frames (about 0.2 s).
+/// A run needs this many speech frames (about 0.2 s) by either opinion.
 const MIN_FRAMES: u64 = 12;
 /// Speech rises and falls with its syllables; a steady tone or hum, which the network can take for a vowel, does
 /// not. A run whose frame levels vary less than this (standard deviation, in decibels) is no speech.
@@ -36,8 +36,9 @@ struct Open {
     start: u64,
     last: u64,
     count: u64,
-    /// The last frame that the second opinion takes for speech.
+    /// The last frame that the second opinion takes for speech, and how many there are.
     sure: Option<u64>,
+    sure_count: u64,
     /// Sum and sum of squares of the speech frames' levels in decibels.
     levels: (f64, f64),
 }
@@ -46,7 +47,7 @@ impl Open {
     fn is_speech(&self) -> bool {
         let n = self.count as f64;
         let variance = self.levels.1 / n - (self.levels.0 / n).powi(2);
-        self.sure.is_some() && self.count >= MIN_FRAMES && variance.max(0.0).sqrt() >= MIN_MODULATION_DB
+        self.count.min(self.sure_count) >= MIN_FRAMES && variance.max(0.0).sqrt() >= MIN_MODULATION_DB
     }
 }
 
@@ -77,13 +78,14 @@ impl Vad {
             self.doubt += 1;
             let power = clean.iter().map(|s| f64::from(*s).powi(2)).sum::<f64>() / FRAME as f64;
             let db = 10.0 * power.max(1e-10).log10();
-            let new = Open { start: now, last: now, count: 0, sure: None, levels: (0.0, 0.0) };
+            let new = Open { start: now, last: now, count: 0, sure: None, sure_count: 0, levels: (0.0, 0.0) };
             let mut open = self.open.unwrap_or(new);
             open.last = now;
             open.count += 1;
             open.levels = (open.levels.0 + db, open.levels.1 + db * db);
             if sure {
                 open.sure = Some(now);
+                open.sure_count += 1;
             }
             self.open = Some(open);
             if now - open.sure.unwrap_or(open.start) <= UNSURE {

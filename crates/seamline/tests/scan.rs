@@ -107,6 +107,15 @@ fn nothing_to_judge_is_not_assessable_with_reasons() {
     assert!(v["aspects"]["voice"]["reasons"][0].as_str().unwrap().contains("no sound"));
     assert!(v["aspects"]["face"]["reasons"][0].as_str().unwrap().contains("no face"), "{v}");
     assert_eq!(s.code(), 1);
+
+    // A buzz that swells like syllables, and is none.
+    let harmonics: Vec<String> = (1..=8).map(|k| format!("sin(2*PI*120*{k}*t)/{k}")).collect();
+    let source = format!("aevalsrc=0.2*({})*(0.5+0.5*sin(2*PI*3*t)):s=16000:d=12", harmonics.join("+"));
+    let buzz = clips::generated("buzz.wav", &["-f", "lavfi", "-i", &source]).unwrap();
+    let s = scan(&[&buzz], &[]);
+    let v = s.verdicts()[0];
+    assert_eq!(v["conclusion"], "not_assessable", "{v}");
+    assert!(v["aspects"]["voice"]["reasons"][0].as_str().unwrap().contains("no speech found"), "{v}");
 }
 
 #[test]
