@@ -59,7 +59,8 @@ def measure(program: Path, clips: list[Path]) -> list[dict]:
 def bounds(k: int, n: int) -> str:
     """Clopper-Pearson, by bisection of the binomial sum."""
     def tail(p: float, low: int, high: int) -> float:
-        return sum(math.comb(n, i) * p**i * (1 - p) ** (n - i) for i in range(low, high + 1))
+        ways = (math.lgamma(n + 1) - math.lgamma(i + 1) - math.lgamma(n - i + 1) for i in range(low, high + 1))
+        return sum(math.exp(w + i * math.log(p) + (n - i) * math.log1p(-p)) for i, w in enumerate(ways, low))
 
     def solve(f) -> float:
         a, b = 0.0, 1.0

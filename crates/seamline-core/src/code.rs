@@ -114,8 +114,8 @@ codes! {
     GEN_SAMSUNG = "generator.samsung", Declares, Spoof, "Samsung's photo editor says that a part was changed by generative AI.";
     GEN_CLAIMED = "generator.claimed", Hint, Spoof, "A field that a generator is reported to write; no real file was at hand to confirm it.";
     MARK_INVISIBLE = "marks.invisible_watermark", Proves, Spoof, "The pixels carry the public watermark of a reference generation pipeline, at p < 1e-9.";
-    MARK_PERTH = "marks.perth", Declares, Spoof, "The sound carries the Perth watermark of the Chatterbox speech generators.";
-    MARK_PERTH_WEAK = "marks.perth_weak", Hint, Spoof, "The sound may carry the Perth watermark: more than unmarked speech ever showed, less than marked speech does.";
+    MARK_PERTH = "marks.perth", Declares, Spoof, "All the speech that was looked at scores as if it carried the Perth watermark of the Chatterbox speech generators.";
+    MARK_PERTH_WEAK = "marks.perth_weak", Hint, Spoof, "A stretch of the sound scores as if it carried the Perth watermark; so do some stretches of music, noise and unmarked speech.";
     MARK_STEALTH = "marks.stealth_parameters", Declares, Spoof, "Generation parameters stand in the lowest bits of the pixels.";
     MARK_SPARKLE = "marks.sparkle", Hint, Spoof, "A corner shows the sparkle that Gemini and Veo draw on what they generate.";
     MARK_OPERATOR = "marks.operator_payload", Declares, Spoof, "A watermark decoder that the operator supplied reads a payload whose checks hold.";

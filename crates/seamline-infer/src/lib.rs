@@ -22,7 +22,7 @@ pub use manifest::{
     Aggregate, Colour, Delivery, Fit, ImagePreprocess, InputSpec, Layout, Manifest, Normalise, OutputSpec,
     Pad, Preprocess, ResizeFilter, Role, ScoreSpec, Select, WaveformPreprocess,
 };
-pub use mark::{MarkSpec, PayloadSpec, TRUSTMARK_BITS};
+pub use mark::{MarkSpec, PayloadSpec, TRUSTMARK_BITS, Throughout};
 pub use pool::{Model, OutputTensor, RUN_TARGET};
 pub use runtime::{RUNTIME_SHA256, RUNTIME_VERSION, Runtime};
 pub use tensor::{image_shape, kernel, push_image};

@@ -20,8 +20,21 @@ pub struct MarkSpec {
     pub weak: f64,
     /// Where windows overlap by half: every other one is passed over unless one beside it reaches this.
     pub look_closer: Option<f64>,
+    /// Sound: a generator that marks, marks all that it says. Where this stands, the mark is found only in a stream
+    /// that has it throughout, and a stretch of it is a hint. Absent: a stretch of two windows is enough.
+    pub throughout: Option<Throughout>,
     /// What the output's bits are; absent = the output is a confidence.
     pub payload: Option<PayloadSpec>,
+}
+
+/// When a stream of sound has a mark throughout.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Throughout {
+    /// Windows with speech that it needs.
+    pub windows: u64,
+    /// The share of them that must reach `found`, in (0, 1].
+    pub share: f64,
 }
 
 /// What the bits of an output are; a positive number is a 1.
@@ -37,11 +50,21 @@ pub enum PayloadSpec {
     Trustmark,
 }
 
+impl Throughout {
+    /// Whether a stream has the mark throughout in which `found` of `windows` windows reach it.
+    pub fn holds(&self, found: u64, windows: u64) -> bool {
+        windows >= self.windows && found as f64 >= self.share * windows as f64
+    }
+}
+
 impl MarkSpec {
     /// Whether it says what it must, given how many numbers the output has for an item (`None`: any number).
     pub(crate) fn check(&self, outputs: Option<usize>) -> Result<(), String> {
         if !(self.found.is_finite() && self.weak <= self.found) {
             return Err("mark.found must be a number and mark.weak at most as large".into());
+        }
+        if self.throughout.is_some_and(|t| t.windows == 0 || !(t.share > 0.0 && t.share <= 1.0)) {
+            return Err("mark.throughout needs a number of windows and a share in (0, 1]".into());
         }
         let bits = match &self.payload {
             None => return Ok(()),

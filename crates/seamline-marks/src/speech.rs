@@ -73,10 +73,8 @@ struct Track {
     at: Option<MediaTime>,
     /// Score of the window that begins there, if it was looked at already.
     first: Option<f64>,
-    /// Windows so far, those passed over included.
-    windows: u64,
-    /// Windows whose score is worth remembering.
-    high: Vec<(Span, f64)>,
+    /// Windows so far with their scores, 0 for those passed over; up to [`MAX_WINDOWS`] (five hours and a half).
+    windows: Vec<(Span, f64)>,
 }
 
 /// Windows in a row at one level.
@@ -112,43 +110,78 @@ impl SpeechMarkRun<'_> {
         }
     }
 
-    /// What was found where there is speech, whose spans by stream are given. Nothing found says nothing.
+    /// What was found where there is speech, whose spans by stream are given, in order of time. Nothing found says
+    /// nothing.
     pub fn finish(self, speech: &BTreeMap<StreamIndex, Vec<Span>>) -> Result<Vec<Evidence>, ModelError> {
         let mark = self.mark;
         let mut out = Vec::new();
         for (stream, mut track) in self.streams {
             track.end(mark)?;
             let spoken = speech.get(&stream).map(Vec::as_slice).unwrap_or_default();
+            let only = track.windows.len() == 1;
+            let windows: Vec<(Span, f64)> =
+                track.windows.into_iter().filter(|(span, _)| speech_in(span, spoken) >= MIN_SPEECH).collect();
             let (mut found, mut weak) = (Vec::new(), Vec::new());
-            for (span, score) in
-                track.high.into_iter().filter(|(span, _)| speech_in(span, spoken) >= MIN_SPEECH)
-            {
-                note(if score >= mark.spec.found { &mut found } else { &mut weak }, span, score);
+            for &(span, score) in &windows {
+                if score >= mark.spec.weak {
+                    note(if score >= mark.spec.found { &mut found } else { &mut weak }, span, score);
+                }
             }
-            // Windows overlap by half: a real insert of three seconds fills two. One alone, as a swept tone gave
-            // in a test, is a hint, unless the clip has no second.
-            let (found, alone): (Vec<Stretch>, Vec<Stretch>) =
-                found.into_iter().partition(|s| s.windows > 1 || track.windows == 1);
-            weak.extend(alone);
-            weak.sort_by_key(|s| s.span.start);
+            let counted = windows.len() as u64;
             // A weak stretch beside a found one adds nothing.
-            let (code, stretches): (&FindingCode, _) =
-                if found.is_empty() { (&MARK_PERTH_WEAK, weak) } else { (&MARK_PERTH, found) };
+            let reached = windows.iter().filter(|w| w.1 >= mark.spec.found).count() as u64;
+            let (code, stretches) = match mark.spec.throughout {
+                Some(t) if t.holds(reached, counted) => (&MARK_PERTH, whole(&found, reached)),
+                Some(_) => {
+                    found.retain(|s| s.windows > 1);
+                    (&MARK_PERTH_WEAK, found)
+                }
+                None => by_stretch(found, weak, only),
+            };
             // What an operator brought says what its own card says; below "found" it says nothing here.
             let operator = mark.model.manifest().delivery == Delivery::Operator;
             if operator && code == &MARK_PERTH_WEAK {
                 continue;
             }
             let code = if operator { &MARK_OPERATOR } else { code };
-            out.extend(stretches.iter().map(|s| mark.finding(stream, code, s, track.windows)));
+            out.extend(stretches.iter().map(|s| mark.finding(stream, code, s, counted)));
         }
         Ok(out)
     }
 }
 
-/// How much of a span is speech.
+/// One stretch over all that was found.
+fn whole(found: &[Stretch], windows: u64) -> Vec<Stretch> {
+    let join = |a: Stretch, b: Stretch| Stretch {
+        span: a.span.union(&b.span),
+        windows,
+        best: a.best.max(b.best),
+    };
+    found.iter().copied().map(|s| Stretch { windows, ..s }).reduce(join).into_iter().collect()
+}
+
+/// Windows overlap by half: a real insert of three seconds fills two. One alone, as a swept tone gave in a test, is a
+/// hint, unless the clip has no second.
+fn by_stretch(
+    found: Vec<Stretch>,
+    mut weak: Vec<Stretch>,
+    only: bool,
+) -> (&'static FindingCode, Vec<Stretch>) {
+    let (found, alone): (Vec<Stretch>, Vec<Stretch>) =
+        found.into_iter().partition(|s| s.windows > 1 || only);
+    if !found.is_empty() {
+        return (&MARK_PERTH, found);
+    }
+    weak.extend(alone);
+    weak.sort_by_key(|s| s.span.start);
+    (&MARK_PERTH_WEAK, weak)
+}
+
+/// How much of a span is speech. `spoken` is in order of time and does not overlap.
 fn speech_in(span: &Span, spoken: &[Span]) -> MediaTime {
-    spoken.iter().fold(MediaTime::ZERO, |sum, s| {
+    let first = spoken.partition_point(|s| s.end <= span.start);
+    let within = spoken[first..].iter().take_while(|s| s.start < span.end);
+    within.fold(MediaTime::ZERO, |sum, s| {
         let (start, end) = (s.start.max(span.start), s.end.min(span.end));
         if start < end { sum.plus(end.minus(start)) } else { sum }
     })
@@ -168,7 +201,7 @@ impl Track {
             if first.max(second) >= look {
                 self.window(mark, mark.hop)?;
             } else {
-                self.windows += 1;
+                self.keep(mark, mark.hop, 0.0);
             }
             self.keep(mark, mark.window, second);
             self.first = Some(second);
@@ -213,14 +246,12 @@ impl Track {
     }
 
     fn keep(&mut self, mark: &SpeechMark, from: usize, score: f64) {
-        self.windows += 1;
         let time = |samples: usize| MediaTime::from_samples(samples as u64, AudioBlock::RATE_HZ);
         if let (Some(at), Some(from), Some(length)) = (self.at, time(from), time(mark.window))
-            && score >= mark.spec.weak
-            && self.high.len() < MAX_WINDOWS
+            && self.windows.len() < MAX_WINDOWS
         {
             let start = at.plus(from);
-            self.high.push((Span::new(start, start.plus(length)), score));
+            self.windows.push((Span::new(start, start.plus(length)), score));
         }
     }
 }
