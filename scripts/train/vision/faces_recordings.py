@@ -12,6 +12,7 @@ import argparse
 import csv
 import hashlib
 import json
+import math
 from pathlib import Path
 
 import av
@@ -30,7 +31,9 @@ CRF, SHIFTS = 28, [(1, 0), (0, 1)]   # train.py, CONDITIONS
 def upright(path: Path) -> list[np.ndarray]:
     """The sampled frames, turned as the container says; `sampled` leaves that to whoever shows them."""
     with av.open(str(path)) as box:
-        turns = next(box.decode(video=0)).rotation // 90
+        matrix = next(box.decode(video=0)).side_data.get("DISPLAYMATRIX")
+    a, b = np.frombuffer(bytes(matrix), np.int32)[:2] if matrix else (1, 0)
+    turns = -round(math.degrees(math.atan2(b, a)) / 90)
     return [np.ascontiguousarray(np.rot90(f, turns)) for f in sampled(path)]
 
 
