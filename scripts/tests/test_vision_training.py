@@ -58,7 +58,7 @@ def test_blend_golden():
 
 def test_the_card_shows_the_comparison_that_is_kept():
     kept = json.loads(compared.KEPT.read_text())
-    assert compared.tables(kept) in (ROOT / "models/face-blend/candidate/card.md").read_text()
+    assert compared.tables(kept) in (ROOT / "models/face-blend/card.md").read_text()
     found = kept["experiments"]
     assert found[compared.SHIPPED]["auc"]["all"]["mixed"] > found[compared.BEFORE]["auc"]["all"]["mixed"]
 

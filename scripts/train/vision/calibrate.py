@@ -133,8 +133,7 @@ def main() -> None:
               "auc_varied": auc(b[varied], s[varied]), "varied_faces": int(varied.sum() // REPEAT),
               "false_alarm": float(over.mean()),
               "by_faces": {"threshold": of_faces, "recall_sbi": float(np.mean(llr[len(b):] >= of_faces)),
-                           "false_alarm": float(np.mean(llr[:len(b)] >= of_faces)),
-                           "recordings_over": int(np.sum(np.any([slope * v + intercept >= of_faces for v in raw.values()], 0)))},
+                           "false_alarm": float(np.mean(llr[:len(b)] >= of_faces))},
               "by_recordings": {"threshold": float(highest) + half, "recordings": len(recorded),
                                 "sources": len({r["repository"] for r in recorded}), "highest": float(highest),
                                 "median": {c: float(np.median(slope * v + intercept)) for c, v in raw.items()}}}
