@@ -88,7 +88,7 @@ def test_no_group_is_in_two_folds_and_no_content_carries_a_class() -> None:
         assert np.isclose(w[spoof & (face == content)].sum(), w[~spoof & (face == content)].sum())
 
 
-@pytest.mark.parametrize("dataset", ["imagery-open", "faces-demo", "faces-open", "talking-open"])
+@pytest.mark.parametrize("dataset", ["imagery-open", "faces-demo", "faces-open", "faces-recordings", "talking-open"])
 def test_tables_agree_and_nothing_reserved_is_listed(dataset: str) -> None:
     home = ROOT / "datasets" / dataset
     named = {(r["repository"], r["commit"]) for r in table(home / "repositories.tsv")}
@@ -115,3 +115,15 @@ def test_the_card_of_the_candidate_has_every_setting_of_the_run_with_cuda() -> N
     card = (ROOT / "models/synthetic-image/candidate/card.md").read_text()
     for name, value in run["settings"].items():
         assert f"| {name} | {value['view 0']['other']:.3f} / " in card
+
+
+def test_recordings_for_a_threshold_are_of_no_other_set_of_faces() -> None:
+    """Neither trained on nor evaluated on: no repository and no file in common."""
+    mine = table(ROOT / "datasets/faces-recordings/fetched.tsv")
+    repositories, files = {r["repository"].lower() for r in mine}, {r["sha256"] for r in mine}
+    assert len(files) == len(mine)
+    for name in ("faces-demo/fetched", "faces-demo/repositories", "faces-open/fetched", "faces-open/protocol", "talking-open/fetched",
+                 "talking-open/repositories", "eval-video/protocol", "eval-image/protocol"):
+        for r in table(ROOT / f"datasets/{name}.tsv"):
+            assert (r.get("repository") or r["source"]).lower() not in repositories, r
+            assert not {r.get("sha256"), r.get("original_sha256")} & files, r

@@ -2,7 +2,8 @@
 
 `clips.tsv` names each clip and which part of its width it is (many demos show original and result side by side, so both
 halves of one recording are judged: the fairest pairs there are). FRAMES frames from half a second on, two a second, the
-largest face of each, crops and score as evaluate.py has them. Clips already scored are kept, so the stage goes on where it stopped.
+largest face of each, crops and score as evaluate.py has them. Clips already scored are kept, so the stage goes on where it stopped,
+and after a new threshold it only counts again.
 What comes out becomes a section of models/face-blend/card.md; report.py keeps it as long as the weights are the same.
 """
 from __future__ import annotations

@@ -28,6 +28,6 @@ def shared():
 
 if __name__ == "__main__":
     module = shared()
-    if not any(a in ("imagery-open", "faces-open", "faces-demo", "talking-open") for a in sys.argv[1:]):
+    if not any(a in ("imagery-open", "faces-open", "faces-demo", "faces-recordings", "talking-open") for a in sys.argv[1:]):
         sys.argv.append("imagery-open")
     module.main()

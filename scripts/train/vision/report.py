@@ -4,17 +4,21 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import re
 from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
-from calibrate import clopper_pearson
+from calibrate import RECORDED, clopper_pearson, recordings
 from compared import KEPT, SHIPPED, loss, tables
 from card_text import BLEND, DETECTORS, HEADING, HEAT, percent, put, taken
 from face_detect import ROOT
+from imagery import WORK
+from pictures import table as table_of
 from train import HELD_OUT, SHARE, auc, chances
 
 WANTED = 0.08   # at most so much AUC may be lost from clean to crf 28 or 33 (the aim of the work on H.264)
+REFUSED_AT = 3.716   # the threshold of face-blend 0.2.0 as a raw score, by its calibration.json
 NAMES = {("face-blazeface", 256): "face-blazeface", ("face-centerface", 384): "face-centerface",
          ("face-centerface", 640): "face-centerface-640"}
 
@@ -63,6 +67,26 @@ def evaluation(rows: list[dict]) -> tuple[str, str]:
     return "\n".join(lines), "\n".join(words)
 
 
+def rounding(facts: dict, before: str) -> str:
+    """What int8 costs; where the weights were not trained, what their card said of it when they were."""
+    if "rounding" in facts:
+        return ("Weights are stored as int8: AUC at crf 28 is {auc_int8:.4f} against {auc_fp32:.4f} in fp32, scores move by\n"
+                "{median_abs:.3f} in the median and {max_abs:.2f} at most.").format(**facts["rounding"])
+    found = re.search(r"Weights are stored as int8: .*? at most\.", before, re.S)
+    return found[0] if found else "What storing the weights as int8 costs was not measured."
+
+
+def threshold_words(facts: dict, cal: dict, work: Path) -> dict:
+    kept, recorded = np.load(work / "calibration_scores.npz"), facts["by_recordings"]
+    over = [r for r in recordings(WORK, cal["model_sha256"]) if max(r[c] for c in RECORDED) >= REFUSED_AT]
+    raw = (cal["supports_spoof_at_llr"] - cal["intercept"]) / cal["slope"]
+    return {"refused_at": REFUSED_AT, "refused_recall": percent(float(np.mean(kept["spoof"] >= REFUSED_AT))),
+            "refused_alarm": percent(float(np.mean(kept["bona"] >= REFUSED_AT))), "refused_over": len(over) or "None",
+            "faces_threshold": facts["by_faces"]["threshold"], "recorded_threshold": recorded["threshold"], "raw": raw,
+            "recorded": recorded["recordings"], "recorded_sources": recorded["sources"], "highest": recorded["highest"],
+            "half": cal["llr_halfwidth"], "recorded_clean": recorded["median"]["clean"], "recorded_coded": recorded["median"]["crf28"]}
+
+
 def main() -> None:
     p = argparse.ArgumentParser()
     p.add_argument("--data", type=Path, default=ROOT / "../shared/data")
@@ -81,13 +105,15 @@ def main() -> None:
     if ev.get("weights") != digest:   # of other weights, or not done
         ev = {}
     table, words = evaluation(ev["rows"]) if ev else ("", "**Not done for these weights.**")
-    cost = f"Cost: {ev['ms_a_crop']:.0f} ms a crop on one thread of a busy machine." if ev else ""
+    cost = f"Cost: {ev['ms_a_crop']:.0f} ms a crop on one thread." if ev else ""
     rate = cal["false_alarm_rate_there"]
     card = ROOT / "models/face-blend/card.md"
     # What faces_demo.py and heat_check.py measured stands as long as the weights are those they measured.
     before = card.read_text() if card.is_file() else ""
     seen = json.loads(KEPT.read_text())
-    shipped, mine = seen["experiments"][SHIPPED], [c for c in crops if c["fold"] != HELD_OUT]
+    # crops of pictures that came into the data sets after these weights were trained are no faces of theirs
+    shipped, known = seen["experiments"][SHIPPED], {r["picture"] for r in table_of(ROOT / "datasets/faces-open/protocol.tsv")}
+    mine = [c for c in crops if c["fold"] != HELD_OUT and c["picture"] in known]
     of = lambda kind: [c for c in mine if c["kind"] == kind]
     text = BLEND.format(
         train_faces=len(mine), train_groups=len({c["group"] for c in mine}), portraits=len(of("portrait")), photos=len(of("photo")),
@@ -98,8 +124,9 @@ def main() -> None:
         verdict="within" if loss(seen) <= WANTED else "more than", video_faces=shipped["auc"]["video"]["faces"],
         held=facts["held_faces"], held_people=facts["held_people"],
         auc="\n".join(f"| {k} | {v:.3f} |" for k, v in facts["auc"].items()), paired=percent(facts["paired"]),
+        **threshold_words(facts, cal, args.work), rounding=rounding(facts, before if digest[:16] in before else ""),
         threshold=cal["supports_spoof_at_llr"], recall=percent(facts["recall_sbi"]), alarm=percent(rate[0]),
-        alarm_hi=percent(rate[2]), flagged=facts["people_flagged_once"], table=table, words=words, cost=cost, **facts["rounding"],
+        alarm_hi=percent(rate[2]), flagged=facts["people_flagged_once"], table=table, words=words, cost=cost,
         **{k: facts[k] for k in ("varied_faces", "auc_varied", "median_varied", "median_portraits")})
     for heading in (HEADING, HEAT):
         if digest[:16] in before and taken(before, heading):

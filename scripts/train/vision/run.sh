@@ -25,7 +25,7 @@ mkdir -p $work
 $py scripts/materialise/face-centerface.py
 $py scripts/materialise/face-blazeface.py
 $py $here/backbone.py
-$py $here/fetch.py "${mirror[@]}" talking-open faces-open imagery-open
+$py $here/fetch.py "${mirror[@]}" talking-open faces-open imagery-open faces-recordings
 $py $here/crops.py --data "$data"
 $py $here/faces_open.py
 if nvidia-smi >/dev/null 2>&1; then
@@ -34,6 +34,7 @@ else
   $py $here/train.py --minutes "$minutes" --workers 1 --batch 16 --lr 3e-4 --repeat 1
 fi
 $py $here/export.py
+$py $here/faces_recordings.py
 $py $here/calibrate.py
 $py $here/evaluate.py --data "$data"
 $py $here/golden.py
