@@ -58,7 +58,7 @@ def main() -> None:
         return
     wheel = fetch_wheel("silero-vad", "6.2.3", WHEELS["silero-vad"])
     source = extract(wheel, "silero_vad/data/silero_vad_16k_sequence.onnx", SILERO["source"],
-                     cache_dir() / "models" / "silero_vad_16k_sequence.onnx")
+                     cache_dir() / "models" / "silero_vad.onnx.source")
     part = DEST.with_suffix(".part")
     part.write_bytes(wrapped(source.read_bytes()))
     publish(part, DEST, SILERO["onnx"])

@@ -102,4 +102,7 @@ def ladder(facts: dict | None, manifest: dict) -> list[str]:
         "| condition | AUC | loss | false alarms, % | found, % |", "|---|---|---|---|---|",
         *[f"| {name} | {cell(v['auc'], 1, 3)} | {clean - v['auc'][0]:+.3f} | {cell(v['false_alarm_rate'], 100, 1)} | "
           f"{cell(v['detection_rate'], 100, 1)} |" for name, v in order], "",
+        "The clean clips: how many of each class are called wrongly at every threshold (the dot is the one that ships), and how the stated "
+        "probabilities, at even odds, compare with what the clips are (the larger a circle, the more clips). `plots.py` draws both.", "",
+        "![DET](det.svg) ![Reliability](reliability.svg)", "",
     ]
