@@ -134,6 +134,10 @@ impl<'m> SpeechSampler<'m> {
             let sure = self.second.is_none() || sure.get(i * FRAME / STEP).copied().unwrap_or(false);
             if let Some(run) = self.vad.push(frame, sure) {
                 self.end_run(run, sink)?;
+            } else if !self.vad.is_open() {
+                // A run that was speech for a while and is none as a whole leaves nothing to the next.
+                self.opened = None;
+                self.lengths.iter_mut().for_each(|(_, given)| *given = None);
             }
         }
         if let Some(second) = &mut self.second

@@ -100,6 +100,11 @@ impl Vad {
         }
     }
 
+    /// Whether a run is open, be it speech or not.
+    pub fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
     /// Whether `frames` of speech and more went by without the second opinion; asked again, counts anew.
     pub fn doubted(&mut self, frames: u64) -> bool {
         let doubted = self.doubt >= frames;
