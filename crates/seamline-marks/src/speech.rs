@@ -290,3 +290,31 @@ impl SpeechMark {
         said_by(m, subject, Outcome::Finding { code: *code, detail })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stretch(start_secs: i64, windows: u64) -> Stretch {
+        let start = MediaTime::from_millis(1_000 * start_secs);
+        Stretch { span: Span::new(start, start.plus(MediaTime::from_millis(2_000))), windows, best: 0.95 }
+    }
+
+    #[test]
+    fn without_throughout_two_windows_are_found_and_one_is_a_hint_unless_it_is_all_there_is() {
+        let (code, found) = by_stretch(vec![stretch(0, 1), stretch(9, 2)], vec![stretch(5, 3)], false);
+        assert_eq!((code, found.len(), found[0].windows), (&MARK_PERTH, 1, 2));
+        let (code, hints) = by_stretch(vec![stretch(7, 1)], vec![stretch(5, 3)], false);
+        assert_eq!(code, &MARK_PERTH_WEAK);
+        assert!(hints.len() == 2 && hints[0].span.start < hints[1].span.start, "{hints:?}");
+        assert_eq!(by_stretch(vec![stretch(0, 1)], Vec::new(), true).0, &MARK_PERTH);
+    }
+
+    #[test]
+    fn speech_is_counted_where_it_overlaps() {
+        let secs = |a: i64, b: i64| Span::new(MediaTime::from_millis(a), MediaTime::from_millis(b));
+        let spoken = [secs(0, 500), secs(1_500, 2_500), secs(3_900, 9_000)];
+        assert_eq!(speech_in(&secs(2_000, 4_000), &spoken), MediaTime::from_millis(600));
+        assert_eq!(speech_in(&secs(600, 1_400), &spoken), MediaTime::ZERO);
+    }
+}
