@@ -114,7 +114,7 @@ codes! {
     GEN_SAMSUNG = "generator.samsung", Declares, Spoof, "Samsung's photo editor says that a part was changed by generative AI.";
     GEN_CLAIMED = "generator.claimed", Hint, Spoof, "A field that a generator is reported to write; no real file was at hand to confirm it.";
     MARK_INVISIBLE = "marks.invisible_watermark", Proves, Spoof, "The pixels carry the public watermark of a reference generation pipeline, at p < 1e-9.";
-    MARK_PERTH = "marks.perth", Declares, Spoof, "All the speech that was looked at scores as if it carried the Perth watermark of the Chatterbox speech generators.";
+    MARK_PERTH = "marks.perth", Declares, Spoof, "Three quarters and more of the speech that was looked at score as if they carried the Perth watermark of the Chatterbox speech generators.";
     MARK_PERTH_WEAK = "marks.perth_weak", Hint, Spoof, "A stretch of the sound scores as if it carried the Perth watermark; so do some stretches of music, noise and unmarked speech.";
     MARK_STEALTH = "marks.stealth_parameters", Declares, Spoof, "Generation parameters stand in the lowest bits of the pixels.";
     MARK_SPARKLE = "marks.sparkle", Hint, Spoof, "A corner shows the sparkle that Gemini and Veo draw on what they generate.";
