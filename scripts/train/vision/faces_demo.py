@@ -113,6 +113,12 @@ def section(rows: list[dict], at: float, top: float, weights: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def crop(rgb: np.ndarray, face) -> np.ndarray:
+    """What face-blend takes of a face."""
+    x = (resize(crop_square(rgb, face, MARGIN), SIZE, SIZE).astype(np.float32) - 127) / 128
+    return np.ascontiguousarray(x.transpose(2, 0, 1)[None])
+
+
 def main() -> None:
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--work", type=Path, default=WORK)
@@ -138,9 +144,7 @@ def main() -> None:
             faces = [f for f in detect(rgb) if f.size >= MIN_FACE]
             if faces:
                 face = max(faces, key=lambda f: f.size)
-                crop = resize(crop_square(rgb, face, MARGIN), SIZE, SIZE)
-                x = ((crop.astype(np.float32) - 127) / 128).transpose(2, 0, 1)[None]
-                scores.append(float(net.run(None, {"crop": np.ascontiguousarray(x)})[0][0]))
+                scores.append(float(net.run(None, {"crop": crop(rgb, face)})[0][0]))
                 size.append(face.size)
         known[key] = {k: r[k] for k in ("repository", "file", "part", "label", "attack_family", "generator", "source")} | {
             "score": float(np.mean(scores)) if scores else None, "frames": len(scores), "face": float(np.median(size)) if size else 0.0}

@@ -18,10 +18,9 @@ from pathlib import Path
 import av
 import numpy as np
 from degrade import x264
-from face_detect import Detector, crop_square
-from faces_demo import FRAMES, MARGIN, MIN_FACE, SIZE, sampled
+from face_detect import Detector
+from faces_demo import FRAMES, MIN_FACE, crop, sampled
 from imagery import ROOT, WORK, session
-from pixels import resize
 
 DATASET = "faces-recordings"
 LEAST = 3   # frames with a face, below which a recording says too little
@@ -35,11 +34,6 @@ def upright(path: Path) -> list[np.ndarray]:
     a, b = np.frombuffer(bytes(matrix), np.int32)[:2] if matrix else (1, 0)
     turns = -round(math.degrees(math.atan2(b, a)) / 90)
     return [np.ascontiguousarray(np.rot90(f, turns)) for f in sampled(path)]
-
-
-def crop(rgb: np.ndarray, face) -> np.ndarray:
-    x = (resize(crop_square(rgb, face, MARGIN), SIZE, SIZE).astype(np.float32) - 127) / 128
-    return np.ascontiguousarray(x.transpose(2, 0, 1)[None])
 
 
 def scores(path: Path, detect: Detector, net) -> dict:
